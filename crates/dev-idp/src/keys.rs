@@ -1,0 +1,133 @@
+//! The signing key: made at every start, never stored.
+
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::{Algorithm as JwtAlgorithm, DecodingKey, EncodingKey, Header};
+use rsa::RsaPrivateKey;
+use rsa::pkcs1::{EncodeRsaPrivateKey as _, EncodeRsaPublicKey as _};
+use rsa::rand_core::OsRng;
+
+use crate::mint::{Algorithm, Kid, Mint};
+
+const KEY_BITS: usize = 2048;
+
+/// One RSA key, in the shapes that minting, verifying and publishing need.
+pub(crate) struct Keys {
+    id: String,
+    signing: EncodingKey,
+    verifying: DecodingKey,
+    public: Jwk,
+    /// The public key taken for an HMAC secret: what a forger would try.
+    hmac: EncodingKey,
+}
+
+impl Keys {
+    /// Makes a new key. Takes a good part of a second.
+    pub(crate) fn generate() -> io::Result<Self> {
+        let private = RsaPrivateKey::new(&mut OsRng, KEY_BITS).map_err(io::Error::other)?;
+        let private_der = private.to_pkcs1_der().map_err(io::Error::other)?;
+        let public_der = private
+            .to_public_key()
+            .to_pkcs1_der()
+            .map_err(io::Error::other)?;
+
+        let signing = EncodingKey::from_rsa_der(private_der.as_bytes());
+        let mut public =
+            Jwk::from_encoding_key(&signing, JwtAlgorithm::RS256).map_err(io::Error::other)?;
+        let id = public
+            .thumbprint(ThumbprintHash::SHA256)
+            .map_err(io::Error::other)?;
+        public.common.key_id = Some(id.clone());
+        public.common.public_key_use = Some(PublicKeyUse::Signature);
+
+        Ok(Self {
+            id,
+            verifying: DecodingKey::from_jwk(&public).map_err(io::Error::other)?,
+            signing,
+            public,
+            hmac: EncodingKey::from_secret(public_der.as_bytes()),
+        })
+    }
+
+    /// Signs a token. Should that fail, the text says why and is no token.
+    pub(crate) fn mint(&self, mint: &Mint) -> String {
+        let (kid, algorithm) = mint.header();
+        let (algorithm, key) = match algorithm {
+            Algorithm::Rs256 => (JwtAlgorithm::RS256, &self.signing),
+            Algorithm::Rs384 => (JwtAlgorithm::RS384, &self.signing),
+            Algorithm::Rs512 => (JwtAlgorithm::RS512, &self.signing),
+            Algorithm::Hs256 => (JwtAlgorithm::HS256, &self.hmac),
+        };
+        let mut header = Header::new(algorithm);
+        header.kid = match kid {
+            Kid::Known => Some(self.id.clone()),
+            Kid::Unknown => Some("unknown".to_owned()),
+            Kid::Absent => None,
+        };
+        jsonwebtoken::encode(&header, &mint.claims(now()), key)
+            .unwrap_or_else(|error| format!("not signed: {error}"))
+    }
+
+    /// The key with this id, if it is known.
+    pub(crate) fn find(&self, kid: &str) -> Option<&DecodingKey> {
+        (kid == self.id).then_some(&self.verifying)
+    }
+
+    /// The public keys, to be published.
+    pub(crate) fn jwks(&self) -> JwkSet {
+        JwkSet {
+            keys: vec![self.public.clone()],
+        }
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|passed| i64::try_from(passed.as_secs()).ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::decode_header;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn tokens_carry_the_published_key_id_and_no_private_part_is_published() {
+        let keys = Keys::generate().unwrap();
+        let jwks = serde_json::to_value(keys.jwks()).unwrap();
+        let key = jwks["keys"][0].as_object().unwrap();
+        let names: Vec<&str> = key.keys().map(String::as_str).collect();
+        assert_eq!(names, ["alg", "e", "kid", "kty", "n", "use"]);
+        assert_eq!((&key["kty"], &key["use"]), (&"RSA".into(), &"sig".into()));
+
+        let kid = |mint: Mint| {
+            let header = decode_header(keys.mint(&mint)).unwrap();
+            header.kid.map_or(Value::Null, Value::from)
+        };
+        assert_eq!(kid(Mint::default()), key["kid"]);
+        assert_eq!(kid(Mint::default().kid(Kid::Unknown)), "unknown");
+        assert_eq!(kid(Mint::default().kid(Kid::Absent)), Value::Null);
+    }
+
+    #[test]
+    fn every_algorithm_signs() {
+        let keys = Keys::generate().unwrap();
+        for (algorithm, name) in [
+            (Algorithm::Rs256, JwtAlgorithm::RS256),
+            (Algorithm::Rs384, JwtAlgorithm::RS384),
+            (Algorithm::Rs512, JwtAlgorithm::RS512),
+            (Algorithm::Hs256, JwtAlgorithm::HS256),
+        ] {
+            let token = keys.mint(&Mint::default().algorithm(algorithm));
+            assert_eq!(decode_header(token).unwrap().alg, name);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What the servers share: the key, the fault, and what came in.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::http::HeaderMap;
+
+use crate::fault::Fault;
+use crate::keys::Keys;
+use crate::server::Client;
+
+/// One introspection request, as it arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The path, without a query.
+    pub path: String,
+    /// Names in lower case, values as bytes, in the order they came.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+/// The state behind every handler.
+pub(crate) type Shared = Arc<State>;
+
+pub(crate) struct State {
+    pub(crate) keys: Keys,
+    pub(crate) client: Option<Client>,
+    fault: Mutex<Option<Fault>>,
+    introspections: AtomicUsize,
+    last_introspection: Mutex<Option<Recorded>>,
+    api_requests: AtomicUsize,
+}
+
+impl State {
+    pub(crate) fn new(keys: Keys, client: Option<Client>) -> Shared {
+        Arc::new(Self {
+            keys,
+            client,
+            fault: Mutex::new(None),
+            introspections: AtomicUsize::new(0),
+            last_introspection: Mutex::new(None),
+            api_requests: AtomicUsize::new(0),
+        })
+    }
+
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        lock(&self.fault).clone()
+    }
+
+    pub(crate) fn set_fault(&self, fault: Option<Fault>) {
+        *lock(&self.fault) = fault;
+    }
+
+    pub(crate) fn record_introspection(&self, path: &str, headers: &HeaderMap, body: &[u8]) {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_owned()))
+            .collect();
+        *lock(&self.last_introspection) = Some(Recorded {
+            path: path.to_owned(),
+            headers,
+            body: body.to_owned(),
+        });
+        self.introspections.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn introspections(&self) -> usize {
+        self.introspections.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn last_introspection(&self) -> Option<Recorded> {
+        lock(&self.last_introspection).clone()
+    }
+
+    pub(crate) fn record_api_request(&self) {
+        self.api_requests.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn api_requests(&self) -> usize {
+        self.api_requests.load(Ordering::SeqCst)
+    }
+}
+
+/// The values behind these locks are whole at all times, so a panic elsewhere does not spoil them.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,54 @@
+# Sourced by the scripts next to it; leaves the shell in the repository's root.
+# shellcheck shell=bash
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# envoy.yaml and the tests name files under target/, so no setting of the
+# machine may move the build elsewhere.
+export CARGO_TARGET_DIR="$PWD/target"
+
+# With `make -j`, cargo would look for a job server that make does not share.
+unset MAKEFLAGS MFLAGS
+
+# All on standard error: what a script prints is for others to read.
+say() { echo "portvakt: $*" >&2; }
+die() {
+    say "$@"
+    exit 1
+}
+
+# bounded SECONDS COMMAND…: a network that swallows packets must not hang a build.
+bounded() {
+    if command -v timeout >/dev/null; then
+        timeout "$@" </dev/null
+    else # macOS has none
+        shift
+        "$@" </dev/null
+    fi
+}
+
+# Whether packages of Debian or Ubuntu can be installed without asking anybody.
+can_apt() {
+    command -v apt-get >/dev/null || return 1
+    [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null
+}
+
+# apt_install PACKAGE…: quiet; the log is shown only when it went wrong.
+apt_install() {
+    local sudo=() log
+    [ "$(id -u)" = 0 ] || sudo=(sudo -n)
+    log=$(mktemp)
+    say "installing with apt-get: $*"
+    # An unreachable third-party source fails `update`; the install is what counts.
+    bounded 300 "${sudo[@]}" apt-get -q update >"$log" 2>&1 || true
+    # --no-remove: rather fail than replace a package that somebody uses.
+    if ! bounded 900 "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q -y --no-remove --no-install-recommends \
+        -o DPkg::Lock::Timeout=120 install "$@" >>"$log" 2>&1; then
+        grep -E '^E:' "$log" >&2 || tail -n 3 "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Every check that needs no running program. Tools that are not everywhere
+# (shellcheck, cargo-deny) are used where they are installed.
+. "$(dirname "$0")/lib.sh"
+
+step() { echo "== $*"; }
+
+step format
+cargo fmt --all --check
+
+step clippy
+cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# The adapter's exports to Envoy are compiled for WebAssembly only.
+if [ -d "$(rustc --print sysroot)/lib/rustlib/wasm32-wasip1/lib" ]; then
+    step "clippy for WebAssembly"
+    cargo clippy --lib --target wasm32-wasip1 --locked -- -D warnings
+else
+    step "clippy for WebAssembly: skipped, rustup's wasm32-wasip1 target is not installed"
+fi
+
+step layers
+if leaks=$(grep -rlw proxy_wasm src | grep -v -e '^src/host/' -e '^src/lib\.rs$'); then
+    die "proxy_wasm may be named under src/host/ and in src/lib.rs only, but is in: ${leaks//$'\n'/ }"
+fi
+
+if command -v shellcheck >/dev/null; then
+    step shellcheck
+    shellcheck --external-sources --source-path=SCRIPTDIR dev/*.sh .ci/run
+else
+    step "shellcheck: skipped, not installed"
+fi
+
+if cargo deny --version >/dev/null 2>&1; then
+    step "cargo deny"
+    cargo deny --locked check
+else
+    step "cargo deny: skipped, not installed"
+fi

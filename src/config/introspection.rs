@@ -1,0 +1,260 @@
+//! The section `introspection`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use super::raw::{Hidden, RawApi, RawClientAuthentication, RawIntrospection, RawMethod, RawSecret};
+use super::{ConfigError, header_name, refuse};
+use crate::introspection::request::{ClientAuthentication, Endpoint, ExtraFields, Secret};
+use crate::introspection::{Api, IntrospectionConfig};
+
+const ENDPOINT_VARIABLE: &str = "NAIS_TOKEN_INTROSPECTION_ENDPOINT";
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A callout must end before Envoy gives up the paused request (`stream_idle_timeout`, 5 minutes
+/// by default; facts: envoy-wasm).
+const MAX_TIMEOUT: Duration = Duration::from_secs(240);
+
+/// Texas's words for "I cannot tell" (facts: texas).
+const OUTAGE_ERRORS: [&str; 4] = [
+    "fetch:",
+    "decode json:",
+    "init client:",
+    "identity provider '",
+];
+
+/// Headers that are the filter's or Envoy's to set.
+const OWN_HEADERS: [&str; 7] = [
+    "accept",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "te",
+    "transfer-encoding",
+];
+
+pub(super) fn valid(
+    raw: RawIntrospection,
+    env: &impl Fn(&str) -> Option<String>,
+) -> Result<IntrospectionConfig, ConfigError> {
+    if raw.cluster.is_empty() {
+        return refuse(
+            "introspection.cluster",
+            "is empty; expected a cluster's name",
+        );
+    }
+    let endpoint = endpoint(raw.endpoint, env)?;
+    let timeout = timeout(raw.timeout)?;
+    let api = match raw.api {
+        RawApi::Texas => {
+            only_with(
+                RawApi::Rfc7662,
+                "token_type_hint",
+                raw.token_type_hint.is_some(),
+            )?;
+            let has_authentication = raw.client_authentication.is_some();
+            only_with(RawApi::Rfc7662, "client_authentication", has_authentication)?;
+            Api::Texas {
+                identity_provider: identity_provider(raw.identity_provider)?,
+                outage_errors: outage_errors(raw.outage_errors)?,
+            }
+        }
+        RawApi::Rfc7662 => {
+            only_with(
+                RawApi::Texas,
+                "identity_provider",
+                raw.identity_provider.is_some(),
+            )?;
+            only_with(RawApi::Texas, "outage_errors", raw.outage_errors.is_some())?;
+            let authentication = raw.client_authentication;
+            Api::Rfc7662 {
+                token_type_hint: raw.token_type_hint,
+                client_authentication: authentication
+                    .map(|raw| client_authentication(raw.0, env))
+                    .transpose()?,
+            }
+        }
+    };
+    Ok(IntrospectionConfig {
+        cluster: raw.cluster,
+        endpoint,
+        headers: headers(raw.headers, &api)?,
+        parameters: parameters(raw.parameters, &api)?,
+        api,
+        timeout,
+    })
+}
+
+fn only_with(api: RawApi, key: &str, is_given: bool) -> Result<(), ConfigError> {
+    let api = match api {
+        RawApi::Texas => "texas",
+        RawApi::Rfc7662 => "rfc7662",
+    };
+    if is_given {
+        return refuse(
+            format!("introspection.{key}"),
+            format!("only with `api: {api}`"),
+        );
+    }
+    Ok(())
+}
+
+fn endpoint(
+    given: Option<String>,
+    env: &impl Fn(&str) -> Option<String>,
+) -> Result<Endpoint, ConfigError> {
+    let key = "introspection.endpoint";
+    let Some(url) = given.or_else(|| env(ENDPOINT_VARIABLE)) else {
+        return refuse(
+            key,
+            format!(
+                "is not given, and {ENDPOINT_VARIABLE} is not in the VM's environment \
+                 (vm_config.environment_variables)"
+            ),
+        );
+    };
+    // Without the URL: somebody may have put a password in it.
+    Endpoint::parse(&url).or_else(|error| refuse(key, error.to_string()))
+}
+
+fn timeout(given: Option<String>) -> Result<Duration, ConfigError> {
+    let Some(text) = given else {
+        return Ok(DEFAULT_TIMEOUT);
+    };
+    match humantime::parse_duration(&text) {
+        Ok(timeout) if (Duration::from_millis(1)..=MAX_TIMEOUT).contains(&timeout) => Ok(timeout),
+        _ => refuse(
+            "introspection.timeout",
+            format!("{text:?} is no duration within 1ms to 4m, e.g. `250ms` or `1s`"),
+        ),
+    }
+}
+
+fn identity_provider(given: Option<String>) -> Result<String, ConfigError> {
+    match given {
+        Some(name) if name.is_empty() => refuse(
+            "introspection.identity_provider",
+            "is empty; expected a provider's name, e.g. `maskinporten`",
+        ),
+        given => Ok(given.unwrap_or_else(|| "maskinporten".to_owned())),
+    }
+}
+
+fn outage_errors(given: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
+    match given {
+        Some(prefixes) if prefixes.iter().any(String::is_empty) => refuse(
+            "introspection.outage_errors",
+            "holds an empty text, which every error begins with",
+        ),
+        given => Ok(given.unwrap_or_else(|| OUTAGE_ERRORS.map(str::to_owned).to_vec())),
+    }
+}
+
+fn client_authentication(
+    raw: RawClientAuthentication,
+    env: &impl Fn(&str) -> Option<String>,
+) -> Result<ClientAuthentication, ConfigError> {
+    let id_key = "introspection.client_authentication.client_id";
+    let secret = secret(raw.secret, env)?;
+    let client_id = match (raw.method, raw.client_id) {
+        (RawMethod::Bearer, None) => return bearer(secret),
+        (RawMethod::Bearer, Some(_)) => return refuse(id_key, "not with `method: bearer`"),
+        (_, Some(id)) if !id.is_empty() => id,
+        (_, _) => {
+            return refuse(
+                id_key,
+                "is missing or empty; expected the client's identifier",
+            );
+        }
+    };
+    Ok(if raw.method == RawMethod::ClientSecretPost {
+        ClientAuthentication::Post { client_id, secret }
+    } else {
+        ClientAuthentication::Basic { client_id, secret }
+    })
+}
+
+fn bearer(secret: Secret) -> Result<ClientAuthentication, ConfigError> {
+    if secret.expose().bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(ClientAuthentication::Bearer { secret });
+    }
+    refuse(
+        "introspection.client_authentication.secret",
+        "holds a character that cannot stand in a bearer token (is there a line break at its end?)",
+    )
+}
+
+fn secret(raw: RawSecret, env: &impl Fn(&str) -> Option<String>) -> Result<Secret, ConfigError> {
+    let key = "introspection.client_authentication.secret";
+    let text = match raw {
+        RawSecret::Inline(Hidden(text)) => text,
+        RawSecret::Env(name) => match env(&name) {
+            Some(text) => text,
+            None => {
+                return refuse(
+                    format!("{key}.env"),
+                    format!(
+                        "{name} is not in the VM's environment \
+                         (vm_config.environment_variables)"
+                    ),
+                );
+            }
+        },
+    };
+    if text.is_empty() {
+        return refuse(key, "is empty");
+    }
+    Ok(Secret::new(text))
+}
+
+fn headers(raw: BTreeMap<String, Hidden>, api: &Api) -> Result<ExtraFields, ConfigError> {
+    let authenticates = matches!(
+        api,
+        Api::Rfc7662 {
+            client_authentication: Some(_),
+            ..
+        }
+    );
+    let mut fields: Vec<(String, String)> = Vec::with_capacity(raw.len());
+    for (name, Hidden(value)) in raw {
+        let key = format!("introspection.headers.{name}");
+        let name = header_name(&key, &name)?;
+        if OWN_HEADERS.contains(&name.as_str()) {
+            return refuse(key, "is not yours to set");
+        }
+        if name == "authorization" && authenticates {
+            return refuse(key, "not together with client_authentication");
+        }
+        if fields.iter().any(|(other, _)| *other == name) {
+            return refuse(key, "is given twice");
+        }
+        // The host takes texts: what is not ASCII would be two things in one.
+        if !value.is_ascii() || HeaderValue::from_str(&value).is_err() {
+            return refuse(
+                key,
+                "its value holds a character that cannot stand in a header",
+            );
+        }
+        fields.push((name, value));
+    }
+    Ok(ExtraFields(fields))
+}
+
+fn parameters(raw: BTreeMap<String, Hidden>, api: &Api) -> Result<ExtraFields, ConfigError> {
+    let own: &[&str] = match api {
+        Api::Texas { .. } => &["identity_provider", "token"],
+        Api::Rfc7662 { .. } => &["token", "token_type_hint", "client_id", "client_secret"],
+    };
+    if let Some(name) = raw.keys().find(|name| own.contains(&name.as_str())) {
+        return refuse(
+            format!("introspection.parameters.{name}"),
+            "is not yours to set",
+        );
+    }
+    let fields = raw.into_iter().map(|(name, Hidden(value))| (name, value));
+    Ok(ExtraFields(fields.collect()))
+}

@@ -1,0 +1,140 @@
+//! From the plugin configuration as it is written to an [`Authorizer`] that no code needs to
+//! doubt. What cannot work is refused here, with one line that names the key.
+
+mod introspection;
+mod raw;
+mod rules;
+
+use std::fmt;
+
+use http::HeaderName;
+use raw::{RawChallenge, RawConfig, RawToken};
+
+use crate::authorizer::Authorizer;
+use crate::bearer::TokenSource;
+use crate::object::Object;
+use crate::rejection::ChallengeParameters;
+
+/// Why a configuration is refused: one line that names the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    key: String,
+    problem: String,
+}
+
+/// Reads the plugin configuration, JSON, and makes an authorizer of it. `env` looks up a
+/// variable in the VM's environment.
+pub fn parse(json: &[u8], env: impl Fn(&str) -> Option<String>) -> Result<Authorizer, ConfigError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let Object(raw) = serde_path_to_error::deserialize::<_, Object<RawConfig>>(&mut deserializer)
+        .map_err(|error| {
+        ConfigError::new(error.path().to_string(), error.inner().to_string())
+    })?;
+    deserializer
+        .end()
+        .map_err(|error| ConfigError::new(".", error.to_string()))?;
+    valid(raw, env)
+}
+
+fn valid(raw: RawConfig, env: impl Fn(&str) -> Option<String>) -> Result<Authorizer, ConfigError> {
+    Ok(Authorizer {
+        introspection: introspection::valid(raw.introspection.0, &env)?,
+        token: token(raw.token.0)?,
+        rules: rules::valid(raw.required_scopes, raw.rules)?,
+        challenge: challenge(raw.challenge.0)?,
+    })
+}
+
+/// The longest `token.max_length`: more than Envoy takes in all headers together by default.
+const MAX_TOKEN_LENGTH: u64 = 65_536;
+
+fn token(raw: RawToken) -> Result<TokenSource, ConfigError> {
+    let header = raw.header.unwrap_or_else(|| "authorization".to_owned());
+    let scheme = raw.scheme.unwrap_or_else(|| "Bearer".to_owned());
+    let max_length = raw.max_length.unwrap_or(8192);
+    // A scheme is a token as a method is (RFC 9110 section 11.1).
+    if !scheme.is_empty() && http::Method::from_bytes(scheme.as_bytes()).is_err() {
+        return refuse(
+            "token.scheme",
+            format!("{scheme:?} is no authentication scheme, e.g. `Bearer`, or `\"\"` for none"),
+        );
+    }
+    if !(1..=MAX_TOKEN_LENGTH).contains(&max_length) {
+        return refuse(
+            "token.max_length",
+            format!("{max_length} is not within 1 to {MAX_TOKEN_LENGTH} bytes"),
+        );
+    }
+    Ok(TokenSource {
+        header: header_name("token.header", &header)?,
+        scheme,
+        max_length: usize::try_from(max_length).unwrap_or(usize::MAX),
+    })
+}
+
+fn challenge(raw: RawChallenge) -> Result<ChallengeParameters, ConfigError> {
+    let quotable = |key, text: &Option<String>| match text {
+        Some(text)
+            if !text
+                .bytes()
+                .all(|b| matches!(b, b' '..=b'~') && !b"\"\\".contains(&b)) =>
+        {
+            refuse(
+                key,
+                format!("{text:?} is not of printable ASCII without `\"` and `\\`"),
+            )
+        }
+        _ => Ok(()),
+    };
+    quotable("challenge.realm", &raw.realm)?;
+    quotable("challenge.resource_metadata", &raw.resource_metadata)?;
+    if let Some(url) = &raw.resource_metadata
+        && crate::introspection::request::Endpoint::parse(url).is_err()
+    {
+        return refuse(
+            "challenge.resource_metadata",
+            format!("{url:?} is no http or https URL"),
+        );
+    }
+    Ok(ChallengeParameters {
+        realm: raw.realm,
+        resource_metadata: raw.resource_metadata,
+    })
+}
+
+/// A header's name, lower-case.
+fn header_name(key: &str, name: &str) -> Result<String, ConfigError> {
+    match HeaderName::from_bytes(name.as_bytes()) {
+        Ok(name) => Ok(name.as_str().to_owned()),
+        Err(_) => refuse(key, format!("{name:?} is no header name")),
+    }
+}
+
+fn refuse<T>(key: impl Into<String>, problem: impl Into<String>) -> Result<T, ConfigError> {
+    Err(ConfigError::new(key, problem))
+}
+
+impl ConfigError {
+    fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = match self.key.as_str() {
+            "." => format!("configuration: {}", self.problem),
+            key => format!("configuration: {key}: {}", self.problem),
+        };
+        // Keys are the operator's text too: the line stays one line.
+        f.write_str(&line.replace(char::is_control, " "))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests;

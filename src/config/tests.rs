@@ -1,0 +1,519 @@
+use super::*;
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "NAIS_TOKEN_INTROSPECTION_ENDPOINT" => Some("http://127.0.0.1:7164/i".to_owned()),
+        "CLIENT_SECRET" => Some("s3cret".to_owned()),
+        "EMPTY" => Some(String::new()),
+        "WITH_NEWLINE" => Some("s3cret\n".to_owned()),
+        _ => None,
+    }
+}
+
+fn check(json: &str, expected: Result<(), &str>) {
+    let found = parse(json.as_bytes(), env).map_err(|error| error.to_string());
+    match (found, expected) {
+        (Ok(_), Ok(())) => {}
+        (Err(line), Err(part)) => {
+            assert!(line.contains(part), "{json}\n  said {line}\n  not  {part}");
+            assert!(!line.contains('\n') && !line.contains("s3cret"), "{line}");
+        }
+        (found, expected) => panic!("{json}\n  {found:?}\n  expected {expected:?}"),
+    }
+}
+
+const INTROSPECTION: &str = r#""introspection":{"cluster":"texas"}"#;
+
+#[test]
+fn the_smallest_configuration() {
+    check(
+        &format!(r#"{{{INTROSPECTION},"required_scopes":["a"]}}"#),
+        Ok(()),
+    );
+}
+
+#[test]
+fn everything_that_is_known() {
+    let json = r#"{
+        "introspection": {
+            "cluster": "idp", "endpoint": "https://idp/introspect", "api": "rfc7662",
+            "token_type_hint": "access_token",
+            "client_authentication": {
+                "method": "client_secret_basic", "client_id": "me", "secret": {"env": "CLIENT_SECRET"}
+            },
+            "headers": {"X-App": "me"}, "parameters": {"resource": "x"}, "timeout": "250ms"
+        },
+        "rules": [
+            {"name": "health", "match": {"path": "/health"}, "anonymous": true},
+            {"match": {"prefix": "/api", "methods": ["GET"]}, "require": {"scopes": ["a", "blå"]}},
+            {"match": {}, "require": {}}
+        ],
+        "token": {"header": "X-Token", "scheme": "", "max_length": 100},
+        "challenge": {"realm": "r", "resource_metadata": "https://api/.well-known/x"}
+    }"#;
+    let authorizer = parse(json.as_bytes(), env).unwrap();
+    assert_eq!(authorizer.token.header, "x-token");
+    assert_eq!(authorizer.introspection.timeout.as_millis(), 250);
+    assert_eq!(
+        authorizer.introspection.headers.0,
+        [("x-app".to_owned(), "me".to_owned())]
+    );
+    assert!(!format!("{authorizer:?}").contains("s3cret"));
+}
+
+#[test]
+fn defaults() {
+    let json = format!(r#"{{{INTROSPECTION},"required_scopes":["a"]}}"#);
+    let authorizer = parse(json.as_bytes(), env).unwrap();
+    assert_eq!(authorizer.introspection.timeout.as_secs(), 1);
+    assert_eq!(authorizer.token.header, "authorization");
+    assert_eq!(authorizer.token.scheme, "Bearer");
+    assert_eq!(authorizer.token.max_length, 8192);
+}
+
+#[test]
+fn what_is_no_configuration() {
+    for (json, expected) in [
+        ("", "EOF"),
+        ("null", "expected an object"),
+        ("[]", "expected an object"),
+        ("{", "EOF"),
+        ("{} x", "introspection"),
+        (
+            r#"{"introspection":{"cluster":"c"},"required_scopes":["a"]} x"#,
+            "trailing",
+        ),
+        ("{}", "missing field `introspection`"),
+        ("\u{1}", "configuration"),
+    ] {
+        check(json, Err(expected));
+    }
+}
+
+#[test]
+fn top_level() {
+    for (rest, expected) in [
+        (r#""required_scopes":["a"]"#, Ok(())),
+        (r#""rules":[{"match":{},"require":{}}]"#, Ok(())),
+        (r#""required_scopes":[]"#, Err("required_scopes: is empty")),
+        (
+            r#""required_scopes":null"#,
+            Err("required_scopes: invalid type: null"),
+        ),
+        (
+            r#""required_scopes":"a""#,
+            Err("required_scopes: invalid type"),
+        ),
+        (
+            r#""required_scopes":["a b"]"#,
+            Err("required_scopes[0]: \"a b\" is no scope"),
+        ),
+        (
+            r#""required_scopes":["a",""]"#,
+            Err("required_scopes[1]: \"\" is no scope"),
+        ),
+        (
+            r#""required_scopes":[1]"#,
+            Err("required_scopes[0]: invalid type"),
+        ),
+        (r#""rules":[]"#, Err("rules: is empty")),
+        (
+            r#""rules":[{"match":{},"require":{}}],"required_scopes":["a"]"#,
+            Err("required_scopes: not together with `rules`"),
+        ),
+        (
+            r#""token":{}"#,
+            Err("rules: is missing; expected `rules` or `required_scopes`"),
+        ),
+        (
+            r#""required_scopes":["a"],"required_scopes":["b"]"#,
+            Err("duplicate field"),
+        ),
+        (
+            r#""required_scopes":["a"],"scopes":["b"]"#,
+            Err("unknown field `scopes`"),
+        ),
+    ] {
+        check(&format!("{{{INTROSPECTION},{rest}}}"), expected);
+    }
+}
+
+#[test]
+fn sections_that_are_not_built_yet_are_unknown() {
+    for section in [
+        r#""cache":{}"#,
+        r#""failure_mode_allow":false"#,
+        r#""jwt_precheck":{}"#,
+        r#""forward":{}"#,
+        r#""protected_resource":{}"#,
+    ] {
+        let json = format!(r#"{{{INTROSPECTION},"required_scopes":["a"],{section}}}"#);
+        check(&json, Err("unknown field `"));
+    }
+}
+
+#[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
+fn introspection() {
+    for (members, expected) in [
+        (r#""cluster":"c""#, Ok(())),
+        (
+            r#""cluster":"c","api":"texas","identity_provider":"x","outage_errors":[]"#,
+            Ok(()),
+        ),
+        (r#""cluster":"c","timeout":"2m""#, Ok(())),
+        (
+            r#""cluster":"c","headers":{"authorization":"Bearer s3cret"}"#,
+            Ok(()),
+        ),
+        ("", Err("introspection: missing field `cluster`")),
+        (r#""cluster":"""#, Err("introspection.cluster: is empty")),
+        (r#""cluster":7"#, Err("introspection.cluster: invalid type")),
+        (
+            r#""cluster":"c","clutser":1"#,
+            Err("unknown field `clutser`"),
+        ),
+        (
+            r#""cluster":"c","endpoint":"ftp://idp/i""#,
+            Err("introspection.endpoint: expected an http"),
+        ),
+        (
+            r#""cluster":"c","endpoint":"/i""#,
+            Err("introspection.endpoint: expected an http"),
+        ),
+        (
+            r#""cluster":"c","endpoint":"http://u:s3cret@idp/i""#,
+            Err("introspection.endpoint: "),
+        ),
+        (
+            r#""cluster":"c","endpoint":null"#,
+            Err("introspection.endpoint: invalid type: null"),
+        ),
+        (
+            r#""cluster":"c","api":"oidc""#,
+            Err("introspection.api: unknown variant `oidc`, expected `texas` or `rfc7662`"),
+        ),
+        (
+            r#""cluster":"c","identity_provider":"""#,
+            Err("introspection.identity_provider: is empty"),
+        ),
+        (
+            r#""cluster":"c","outage_errors":["x",""]"#,
+            Err("introspection.outage_errors: holds an empty"),
+        ),
+        (
+            r#""cluster":"c","timeout":"0s""#,
+            Err("introspection.timeout: \"0s\" is no duration"),
+        ),
+        (
+            r#""cluster":"c","timeout":"5m""#,
+            Err("introspection.timeout"),
+        ),
+        (
+            r#""cluster":"c","timeout":"soon""#,
+            Err("introspection.timeout"),
+        ),
+        (
+            r#""cluster":"c","timeout":"999999999999999999999y""#,
+            Err("introspection.timeout"),
+        ),
+        (
+            r#""cluster":"c","timeout":1"#,
+            Err("introspection.timeout: invalid type"),
+        ),
+        (
+            r#""cluster":"c","token_type_hint":"x""#,
+            Err("introspection.token_type_hint: only with `api: rfc7662`"),
+        ),
+        (
+            r#""cluster":"c","client_authentication":{"method":"bearer","secret":{"inline":"s3cret"}}"#,
+            Err("introspection.client_authentication: only with `api: rfc7662`"),
+        ),
+        (
+            r#""cluster":"c","api":"rfc7662","identity_provider":"x""#,
+            Err("introspection.identity_provider: only with `api: texas`"),
+        ),
+        (
+            r#""cluster":"c","api":"rfc7662","outage_errors":[]"#,
+            Err("introspection.outage_errors: only with `api: texas`"),
+        ),
+        (
+            r#""cluster":"c","headers":{"a b":"x"}"#,
+            Err("introspection.headers.a b: \"a b\" is no header name"),
+        ),
+        (
+            r#""cluster":"c","headers":{":path":"x"}"#,
+            Err("introspection.headers.:path"),
+        ),
+        (
+            r#""cluster":"c","headers":{"Content-Type":"x"}"#,
+            Err("introspection.headers.Content-Type: is not yours"),
+        ),
+        (
+            r#""cluster":"c","headers":{"x":"s3cret\r\ny: z"}"#,
+            Err("introspection.headers.x: its value"),
+        ),
+        (
+            r#""cluster":"c","headers":{"x":"s3cretå"}"#,
+            Err("introspection.headers.x: its value"),
+        ),
+        (
+            r#""cluster":"c","headers":{"x":1}"#,
+            Err("introspection.headers.x: expected a string"),
+        ),
+        (
+            r#""cluster":"c","headers":{"x":"1","X":"2"}"#,
+            Err("is given twice"),
+        ),
+        (
+            r#""cluster":"c","parameters":{"token":"x"}"#,
+            Err("introspection.parameters.token: is not yours"),
+        ),
+        (
+            r#""cluster":"c","parameters":{"x":["s3cret"]}"#,
+            Err("introspection.parameters.x: expected a string"),
+        ),
+    ] {
+        let json = format!(r#"{{"introspection":{{{members}}},"required_scopes":["a"]}}"#);
+        check(&json, expected);
+    }
+    check(
+        r#"{"introspection":["texas"],"required_scopes":["a"]}"#,
+        Err("introspection: invalid type: sequence, expected an object"),
+    );
+    let without = parse(
+        format!(r#"{{{INTROSPECTION},"required_scopes":["a"]}}"#).as_bytes(),
+        |_| None,
+    );
+    assert!(without.unwrap_err().to_string().contains(
+        "introspection.endpoint: is not given, and NAIS_TOKEN_INTROSPECTION_ENDPOINT is not"
+    ));
+}
+
+#[test]
+fn client_authentication() {
+    let key = "introspection.client_authentication";
+    for (members, expected) in [
+        (
+            r#""method":"client_secret_basic","client_id":"c","secret":{"inline":"s3cret"}"#,
+            Ok(()),
+        ),
+        (
+            r#""method":"client_secret_post","client_id":"c","secret":{"env":"CLIENT_SECRET"}"#,
+            Ok(()),
+        ),
+        (
+            r#""method":"bearer","secret":{"env":"CLIENT_SECRET"}"#,
+            Ok(()),
+        ),
+        (
+            r#""method":"private_key_jwt","secret":{"inline":"s3cret"}"#,
+            Err(".method: unknown variant"),
+        ),
+        (
+            r#""method":"client_secret_basic","secret":{"inline":"s3cret"}"#,
+            Err(".client_id: is missing"),
+        ),
+        (
+            r#""method":"client_secret_basic","client_id":"","secret":{"inline":"s3cret"}"#,
+            Err(".client_id: is missing or empty"),
+        ),
+        (
+            r#""method":"bearer","client_id":"c","secret":{"inline":"s3cret"}"#,
+            Err(".client_id: not with `method: bearer`"),
+        ),
+        (r#""method":"bearer""#, Err(": missing field `secret`")),
+        (
+            r#""method":"bearer","secret":"s3cret""#,
+            Err(".secret: expected { env: NAME } or { inline: TEXT }"),
+        ),
+        (
+            r#""method":"bearer","secret":{"inline":["s3cret"]}"#,
+            Err(".secret: expected {"),
+        ),
+        (
+            r#""method":"bearer","secret":{"file":"s3cret"}"#,
+            Err(".secret: expected {"),
+        ),
+        (
+            r#""method":"bearer","secret":{"env":"A","inline":"s3cret"}"#,
+            Err(".secret: expected {"),
+        ),
+        (
+            r#""method":"bearer","secret":{}"#,
+            Err(".secret: expected {"),
+        ),
+        (
+            r#""method":"bearer","secret":{"env":"MISSING"}"#,
+            Err(".secret.env: MISSING is not in"),
+        ),
+        (
+            r#""method":"bearer","secret":{"env":"EMPTY"}"#,
+            Err(".secret: is empty"),
+        ),
+        (
+            r#""method":"bearer","secret":{"env":"WITH_NEWLINE"}"#,
+            Err(".secret: holds a character"),
+        ),
+    ] {
+        let json = format!(
+            r#"{{"introspection":{{"cluster":"c","api":"rfc7662","client_authentication":{{{members}}}}},"required_scopes":["a"]}}"#
+        );
+        let line = expected.map_err(|rest| format!("{key}{rest}"));
+        check(&json, line.as_ref().map_err(String::as_str).copied());
+    }
+    check(
+        r#"{"introspection":{"cluster":"c","api":"rfc7662","headers":{"Authorization":"s3cret"},
+            "client_authentication":{"method":"bearer","secret":{"inline":"s3cret"}}},"required_scopes":["a"]}"#,
+        Err("introspection.headers.Authorization: not together with client_authentication"),
+    );
+}
+
+#[test]
+fn rules() {
+    for (rule, expected) in [
+        (r#"{"match":{},"require":{}}"#, Ok(())),
+        (r#"{"match":{"prefix":"/"},"require":{}}"#, Ok(())),
+        (r#"{"match":{"path":"/bl%C3%A5"},"anonymous":true}"#, Ok(())),
+        (r#"{"require":{}}"#, Err("rules[0]: missing field `match`")),
+        (
+            r#"{"match":null,"require":{}}"#,
+            Err("rules[0].match: invalid type: null"),
+        ),
+        (r#"{"match":{}}"#, Err("rules[0].require: is missing")),
+        (
+            r#"{"match":{},"anonymous":false}"#,
+            Err("rules[0].require: is missing"),
+        ),
+        (
+            r#"{"match":{},"require":null}"#,
+            Err("rules[0].require: invalid type: null"),
+        ),
+        (
+            r#"{"match":{},"anonymous":true,"require":{}}"#,
+            Err("rules[0].require: not together with `anonymous: true`"),
+        ),
+        (
+            r#"{"match":{},"anonymous":"yes"}"#,
+            Err("rules[0].anonymous: invalid type"),
+        ),
+        (
+            r#"{"match":{"prefix":null},"anonymous":true}"#,
+            Err("rules[0].match.prefix: invalid type: null"),
+        ),
+        (
+            r#"{"match":{"path":"/a","prefix":"/a"},"require":{}}"#,
+            Err("rules[0].match.prefix: not together with `path`"),
+        ),
+        (
+            r#"{"match":{"path":"a"},"require":{}}"#,
+            Err("rules[0].match.path: \"a\" is a path that does not begin"),
+        ),
+        (
+            r#"{"match":{"path":""},"require":{}}"#,
+            Err("rules[0].match.path"),
+        ),
+        (
+            r#"{"match":{"path":"/a?b"},"require":{}}"#,
+            Err("rules[0].match.path: \"/a?b\" holds a query"),
+        ),
+        (
+            r#"{"match":{"prefix":"/a//b"},"require":{}}"#,
+            Err("rules[0].match.prefix: \"/a//b\" is a path that could be read in two ways"),
+        ),
+        (
+            r#"{"match":{"prefix":"/a/../b"},"require":{}}"#,
+            Err("rules[0].match.prefix"),
+        ),
+        (
+            r#"{"match":{"methods":[]},"require":{}}"#,
+            Err("rules[0].match.methods: is empty"),
+        ),
+        (
+            r#"{"match":{"methods":["GET","get"]},"require":{}}"#,
+            Err("rules[0].match.methods[1]: is no method"),
+        ),
+        (
+            r#"{"match":{"methods":["G T"]},"require":{}}"#,
+            Err("rules[0].match.methods[0]: is no method"),
+        ),
+        (
+            r#"{"match":{"template":"/a/{b}"},"require":{}}"#,
+            Err("unknown field `template`"),
+        ),
+        (
+            r#"{"match":{"hosts":["a"]},"require":{}}"#,
+            Err("unknown field `hosts`"),
+        ),
+        (
+            r#"{"match":{},"require":{"scopes":[]}}"#,
+            Err("rules[0].require.scopes: is empty"),
+        ),
+        (
+            r#"{"match":{},"require":{"scopes":["a b"]}}"#,
+            Err("rules[0].require.scopes[0]: \"a b\" is no scope"),
+        ),
+        (
+            r#"{"match":{},"require":{"claims":[]}}"#,
+            Err("unknown field `claims`"),
+        ),
+        (
+            r#"{"match":{},"require":["a"]}"#,
+            Err("rules[0].require: invalid type: sequence, expected an object"),
+        ),
+        (
+            "[{},true]",
+            Err("rules[0]: invalid type: sequence, expected an object"),
+        ),
+    ] {
+        check(
+            &format!(r#"{{{INTROSPECTION},"rules":[{rule}]}}"#),
+            expected,
+        );
+    }
+}
+
+#[test]
+fn token_and_challenge() {
+    for (section, expected) in [
+        (r#""token":{"header":"X-Token"}"#, Ok(())),
+        (
+            r#""token":{"header":""}"#,
+            Err("token.header: \"\" is no header name"),
+        ),
+        (
+            r#""token":{"header":":path"}"#,
+            Err("token.header: \":path\" is no header name"),
+        ),
+        (
+            r#""token":{"scheme":"Be arer"}"#,
+            Err("token.scheme: \"Be arer\" is no authentication scheme"),
+        ),
+        (
+            r#""token":{"max_length":0}"#,
+            Err("token.max_length: 0 is not within 1 to 65536"),
+        ),
+        (r#""token":{"max_length":65537}"#, Err("token.max_length")),
+        (
+            r#""token":{"max_length":-1}"#,
+            Err("token.max_length: invalid value"),
+        ),
+        (
+            r#""token":{"max_length":"1"}"#,
+            Err("token.max_length: invalid type"),
+        ),
+        (r#""challenge":{"realm":"a\"b"}"#, Err("challenge.realm: ")),
+        (r#""challenge":{"realm":"a\nb"}"#, Err("challenge.realm: ")),
+        (r#""challenge":{"realm":"å"}"#, Err("challenge.realm: ")),
+        (
+            r#""challenge":{"resource_metadata":"x"}"#,
+            Err("challenge.resource_metadata: \"x\" is no http"),
+        ),
+        (r#""challenge":{"relm":"x"}"#, Err("unknown field `relm`")),
+    ] {
+        check(
+            &format!(r#"{{{INTROSPECTION},"required_scopes":["a"],{section}}}"#),
+            expected,
+        );
+    }
+}

@@ -1,0 +1,62 @@
+//! The head of a request as the core sees it.
+//!
+//! Headers are fetched one by one and only when something asks for them: in Envoy each fetch
+//! crosses into the host (facts: performance).
+
+/// A request's head, read lazily.
+pub trait RequestHead {
+    /// The value of a header or pseudo-header by its lower-case name; `None` if it is absent.
+    /// A header that was sent several times comes joined by `,`. The bytes are the client's:
+    /// they need not be UTF-8.
+    fn header(&self, name: &str) -> Option<Vec<u8>>;
+}
+
+/// Whether this is a gRPC request, by Envoy's own rule: `content-type` is `application/grpc`,
+/// alone or followed by `+` and a serialization.
+pub fn is_grpc(head: &impl RequestHead) -> bool {
+    head.header("content-type").is_some_and(|value| {
+        value
+            .strip_prefix(b"application/grpc")
+            .is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod fake {
+    use super::RequestHead;
+
+    /// A head for tests: names and values as given.
+    pub(crate) struct FakeHead<'a>(pub(crate) &'a [(&'a str, &'a [u8])]);
+
+    impl RequestHead for FakeHead<'_> {
+        fn header(&self, name: &str) -> Option<Vec<u8>> {
+            let values: Vec<_> = self
+                .0
+                .iter()
+                .filter(|(n, _)| *n == name)
+                .map(|(_, value)| *value)
+                .collect();
+            (!values.is_empty()).then(|| values.join(&b','))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fake::FakeHead;
+    use super::is_grpc;
+
+    #[test]
+    fn grpc_by_content_type() {
+        for (content_type, expected) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+        ] {
+            let headers = [("content-type", content_type.as_bytes())];
+            assert_eq!(is_grpc(&FakeHead(&headers)), expected, "{content_type}");
+        }
+        assert!(!is_grpc(&FakeHead(&[])));
+    }
+}

@@ -1,0 +1,78 @@
+//! The context of one HTTP stream: it brings the head to the authorizer and carries out what
+//! comes of it, or waits for the root context to do so.
+
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use super::gate::{Gate, reject};
+use super::head::HostHead;
+use crate::authorizer::{Decision, Question, Step};
+use crate::head::is_grpc;
+use crate::introspection::flights::FlightId;
+use crate::rejection::{ChallengeParameters, Reason, Rejection};
+
+/// One HTTP stream.
+pub(super) struct Stream {
+    context_id: u32,
+    gate: Option<Rc<Gate>>,
+    waits_for: Option<FlightId>,
+}
+
+impl Stream {
+    pub(super) fn new(context_id: u32, gate: Option<Rc<Gate>>) -> Self {
+        Self {
+            context_id,
+            gate,
+            waits_for: None,
+        }
+    }
+
+    fn wait(&mut self, gate: &Gate, question: Question) -> Action {
+        match gate.wait(self.context_id, question, is_grpc(&HostHead)) {
+            Ok(flight) => {
+                self.waits_for = Some(flight);
+                Action::Pause
+            }
+            Err(_) => carry_out(gate, &gate.authorizer.endpoint_out()),
+        }
+    }
+}
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        let Some(gate) = self.gate.clone() else {
+            let parameters = ChallengeParameters::default();
+            let rejection = Rejection::new(Reason::EndpointOut, &parameters, &[]);
+            reject(&rejection, is_grpc(&HostHead), None);
+            return Action::Pause;
+        };
+        match gate.authorizer.on_request(&HostHead) {
+            Step::Decided(decision) => carry_out(&gate, &decision),
+            Step::Introspect(question) => self.wait(&gate, question),
+        }
+    }
+}
+
+/// A stream that ends while it waits waits no more: nobody may answer it.
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let (Some(gate), Some(flight)) = (&self.gate, self.waits_for) {
+            gate.leave(flight, self.context_id);
+        }
+    }
+}
+
+fn carry_out(gate: &Gate, decision: &Decision) -> Action {
+    gate.metrics.decided(decision);
+    match decision {
+        Decision::Forward(_) => Action::Continue,
+        Decision::Reject(rejection) => {
+            reject(rejection, is_grpc(&HostHead), None);
+            Action::Pause
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Asking the introspection endpoint about an access token.
+//!
+//! Sans-IO: the callout is built as a value ([`request`]), its answer is read as a value
+//! ([`response`]), and who waits for what is kept in [`flights`]. The host only carries them.
+
+pub mod flights;
+pub mod health;
+pub mod request;
+pub mod response;
+
+use std::time::Duration;
+
+use crate::introspection::request::{ClientAuthentication, Endpoint, ExtraFields};
+
+/// How the endpoint is reached and spoken to.
+#[derive(Debug)]
+pub struct IntrospectionConfig {
+    /// The Envoy cluster that the callout goes to.
+    pub cluster: String,
+    /// The endpoint's address.
+    pub endpoint: Endpoint,
+    /// What the endpoint speaks.
+    pub api: Api,
+    /// Extra request headers: lower-case names, values that can stand in a header.
+    pub headers: ExtraFields,
+    /// Extra body parameters.
+    pub parameters: ExtraFields,
+    /// How long Envoy waits for the answer.
+    pub timeout: Duration,
+}
+
+/// The two kinds of introspection endpoint.
+#[derive(Debug)]
+pub enum Api {
+    /// Texas, the endpoint on Nais: JSON in, JSON out (facts: texas).
+    Texas {
+        /// Which identity provider issued the token, e.g. `maskinporten`.
+        identity_provider: String,
+        /// Beginnings of `error` that speak of the endpoint, not of the token.
+        outage_errors: Vec<String>,
+    },
+    /// RFC 7662: a form in, JSON out.
+    Rfc7662 {
+        /// The `token_type_hint` to send, if any.
+        token_type_hint: Option<String>,
+        /// How the filter itself authenticates; `None` leaves that to Envoy.
+        client_authentication: Option<ClientAuthentication>,
+    },
+}

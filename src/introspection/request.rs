@@ -1,0 +1,401 @@
+//! The introspection request, as a value.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::Uri;
+use thiserror::Error;
+
+use super::{Api, IntrospectionConfig};
+use crate::bearer::AccessToken;
+
+/// The endpoint's address, split as a callout needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    scheme: &'static str,
+    authority: String,
+    path: String,
+}
+
+/// Why a text is no endpoint.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("expected an http or https URL with a host, without user, password and fragment")]
+pub struct EndpointError;
+
+/// Names and values that the operator adds to each request. Values never print.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ExtraFields(pub Vec<(String, String)>);
+
+/// A secret that never prints its content.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+/// How the filter authenticates to an RFC 7662 endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// `Authorization: Basic`, encoded as RFC 6749 section 2.3.1 says.
+    Basic {
+        /// The client's identifier.
+        client_id: String,
+        /// The client's secret.
+        secret: Secret,
+    },
+    /// `client_id` and `client_secret` in the form.
+    Post {
+        /// The client's identifier.
+        client_id: String,
+        /// The client's secret.
+        secret: Secret,
+    },
+    /// `Authorization: Bearer`.
+    Bearer {
+        /// The filter's own access token: visible ASCII.
+        secret: Secret,
+    },
+}
+
+/// A callout's request: pseudo-headers first, then headers, then the body.
+#[derive(PartialEq, Eq)]
+pub struct IntrospectionRequest<'a> {
+    /// Names (lower-case) and values.
+    pub headers: Vec<(&'a str, String)>,
+    /// The body; its length is Envoy's to set.
+    pub body: Vec<u8>,
+}
+
+impl Endpoint {
+    /// Parses the endpoint's URL.
+    pub fn parse(url: &str) -> Result<Self, EndpointError> {
+        let uri: Uri = url.parse().map_err(|_| EndpointError)?;
+        let scheme = match uri.scheme_str() {
+            Some("http") => "http",
+            Some("https") => "https",
+            _ => return Err(EndpointError),
+        };
+        let authority = uri.authority().ok_or(EndpointError)?;
+        if authority.as_str().contains('@') || authority.host().is_empty() || url.contains('#') {
+            return Err(EndpointError);
+        }
+        Ok(Self {
+            scheme,
+            authority: authority.to_string(),
+            path: uri
+                .path_and_query()
+                .map_or_else(|| "/".to_owned(), ToString::to_string),
+        })
+    }
+}
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The secret itself, for the introspection request and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl fmt::Debug for ExtraFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+impl ExtraFields {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+impl IntrospectionConfig {
+    /// The request that asks about `token`.
+    pub fn request(&self, token: &AccessToken) -> IntrospectionRequest<'_> {
+        let (content_type, body, authorization) = match &self.api {
+            Api::Texas {
+                identity_provider, ..
+            } => (
+                "application/json",
+                self.json_body(identity_provider, token),
+                None,
+            ),
+            Api::Rfc7662 {
+                token_type_hint,
+                client_authentication,
+            } => (
+                "application/x-www-form-urlencoded",
+                self.form_body(
+                    token_type_hint.as_deref(),
+                    client_authentication.as_ref(),
+                    token,
+                ),
+                client_authentication
+                    .as_ref()
+                    .and_then(ClientAuthentication::authorization),
+            ),
+        };
+        let mut headers = vec![
+            (":method", "POST".to_owned()),
+            (":scheme", self.endpoint.scheme.to_owned()),
+            (":authority", self.endpoint.authority.clone()),
+            (":path", self.endpoint.path.clone()),
+            ("content-type", content_type.to_owned()),
+            ("accept", "application/json".to_owned()),
+        ];
+        headers.extend(authorization.map(|value| ("authorization", value)));
+        let extra = self.headers.0.iter();
+        headers.extend(extra.map(|(name, value)| (name.as_str(), value.clone())));
+        IntrospectionRequest { headers, body }
+    }
+
+    fn json_body(&self, identity_provider: &str, token: &AccessToken) -> Vec<u8> {
+        let own = [
+            ("identity_provider", identity_provider),
+            ("token", token.expose()),
+        ];
+        let extra = self.parameters.0.iter();
+        let extra = extra.map(|(name, value)| (name.as_str(), value.as_str()));
+        let object: serde_json::Map<_, _> = own
+            .into_iter()
+            .chain(extra)
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
+        serde_json::Value::Object(object).to_string().into_bytes()
+    }
+
+    fn form_body(
+        &self,
+        token_type_hint: Option<&str>,
+        authentication: Option<&ClientAuthentication>,
+        token: &AccessToken,
+    ) -> Vec<u8> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("token", token.expose());
+        if let Some(hint) = token_type_hint {
+            form.append_pair("token_type_hint", hint);
+        }
+        if let Some(ClientAuthentication::Post { client_id, secret }) = authentication {
+            form.append_pair("client_id", client_id);
+            form.append_pair("client_secret", secret.expose());
+        }
+        form.extend_pairs(&self.parameters.0);
+        form.finish().into_bytes()
+    }
+}
+
+impl ClientAuthentication {
+    fn authorization(&self) -> Option<String> {
+        match self {
+            Self::Basic { client_id, secret } => {
+                let encode = |text: &str| {
+                    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
+                };
+                let pair = format!("{}:{}", encode(client_id), encode(secret.expose()));
+                Some(format!("Basic {}", STANDARD.encode(pair)))
+            }
+            Self::Bearer { secret } => Some(format!("Bearer {}", secret.expose())),
+            Self::Post { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn endpoints() {
+        let ok = |scheme, authority: &str, path: &str| {
+            Ok(Endpoint {
+                scheme,
+                authority: authority.to_owned(),
+                path: path.to_owned(),
+            })
+        };
+        let cases = [
+            (
+                "http://127.0.0.1:7164/api/v1/introspect",
+                ok("http", "127.0.0.1:7164", "/api/v1/introspect"),
+            ),
+            (
+                "https://idp.example.com",
+                ok("https", "idp.example.com", "/"),
+            ),
+            ("HTTP://idp/i", ok("http", "idp", "/i")),
+            ("http://[::1]:80/i", ok("http", "[::1]:80", "/i")),
+            ("https://idp/i?a=b", ok("https", "idp", "/i?a=b")),
+            ("ftp://idp/i", Err(EndpointError)),
+            ("/api/v1/introspect", Err(EndpointError)),
+            ("idp.example.com", Err(EndpointError)),
+            ("http://", Err(EndpointError)),
+            ("http:///path", Err(EndpointError)),
+            ("http://user:pass@idp/i", Err(EndpointError)),
+            ("http://idp/i#f", Err(EndpointError)),
+            ("http://idp/a b", Err(EndpointError)),
+            ("", Err(EndpointError)),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(Endpoint::parse(url), expected, "{url}");
+        }
+    }
+
+    fn config(
+        api: Api,
+        headers: &[(&str, &str)],
+        parameters: &[(&str, &str)],
+    ) -> IntrospectionConfig {
+        let fields = |pairs: &[(&str, &str)]| {
+            let owned = pairs
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+            ExtraFields(owned.collect())
+        };
+        IntrospectionConfig {
+            cluster: "idp".to_owned(),
+            endpoint: Endpoint::parse("http://idp:7164/i").unwrap(),
+            api,
+            headers: fields(headers),
+            parameters: fields(parameters),
+            timeout: Duration::from_secs(1),
+        }
+    }
+
+    fn rfc7662(client_authentication: Option<ClientAuthentication>) -> Api {
+        Api::Rfc7662 {
+            token_type_hint: None,
+            client_authentication,
+        }
+    }
+
+    fn check(config: &IntrospectionConfig, headers: &[(&str, &str)], body: &str) {
+        let token = AccessToken::new("a+b/c==");
+        let request = config.request(&token);
+        let found: Vec<_> = request
+            .headers
+            .iter()
+            .map(|(n, v)| (*n, v.as_str()))
+            .collect();
+        let fixed = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":authority", "idp:7164"),
+            (":path", "/i"),
+        ];
+        let expected: Vec<_> = fixed.iter().chain(headers).copied().collect();
+        assert_eq!(found, expected);
+        assert_eq!(String::from_utf8(request.body).unwrap(), body);
+    }
+
+    const JSON: (&str, &str) = ("content-type", "application/json");
+    const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+    const ACCEPT: (&str, &str) = ("accept", "application/json");
+
+    #[test]
+    fn texas() {
+        let api = || Api::Texas {
+            identity_provider: "maskinporten".to_owned(),
+            outage_errors: vec![],
+        };
+        check(
+            &config(api(), &[], &[]),
+            &[JSON, ACCEPT],
+            r#"{"identity_provider":"maskinporten","token":"a+b/c=="}"#,
+        );
+        check(
+            &config(api(), &[("x-app", "me")], &[("z", "1\"2")]),
+            &[JSON, ACCEPT, ("x-app", "me")],
+            r#"{"identity_provider":"maskinporten","token":"a+b/c==","z":"1\"2"}"#,
+        );
+    }
+
+    #[test]
+    fn rfc7662_form_and_client_authentication() {
+        let secret = || Secret::new("p:w +%å".to_owned());
+        let client_id = || "my:api".to_owned();
+        let token = "token=a%2Bb%2Fc%3D%3D";
+        check(&config(rfc7662(None), &[], &[]), &[FORM, ACCEPT], token);
+        check(
+            &config(
+                Api::Rfc7662 {
+                    token_type_hint: Some("access_token".to_owned()),
+                    client_authentication: None,
+                },
+                &[],
+                &[("resource", "https://a/&b")],
+            ),
+            &[FORM, ACCEPT],
+            &format!("{token}&token_type_hint=access_token&resource=https%3A%2F%2Fa%2F%26b"),
+        );
+        check(
+            &config(
+                rfc7662(Some(ClientAuthentication::Basic {
+                    client_id: client_id(),
+                    secret: secret(),
+                })),
+                &[],
+                &[],
+            ),
+            // my%3Aapi:p%3Aw+%2B%25%C3%A5
+            &[
+                FORM,
+                ACCEPT,
+                (
+                    "authorization",
+                    "Basic bXklM0FhcGk6cCUzQXcrJTJCJTI1JUMzJUE1",
+                ),
+            ],
+            token,
+        );
+        check(
+            &config(
+                rfc7662(Some(ClientAuthentication::Post {
+                    client_id: client_id(),
+                    secret: secret(),
+                })),
+                &[],
+                &[],
+            ),
+            &[FORM, ACCEPT],
+            &format!("{token}&client_id=my%3Aapi&client_secret=p%3Aw+%2B%25%C3%A5"),
+        );
+        check(
+            &config(
+                rfc7662(Some(ClientAuthentication::Bearer {
+                    secret: Secret::new("xyz".to_owned()),
+                })),
+                &[],
+                &[],
+            ),
+            &[FORM, ACCEPT, ("authorization", "Bearer xyz")],
+            token,
+        );
+    }
+
+    #[test]
+    fn nothing_secret_prints() {
+        let config = config(
+            rfc7662(Some(ClientAuthentication::Basic {
+                client_id: "me".to_owned(),
+                secret: Secret::new("hidden".to_owned()),
+            })),
+            &[("x-key", "hidden")],
+            &[("key", "hidden")],
+        );
+        let printed = format!("{config:?}");
+        assert!(
+            printed.contains("x-key") && !printed.contains("hidden"),
+            "{printed}"
+        );
+    }
+}

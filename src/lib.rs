@@ -1,0 +1,29 @@
+//! Portvakt: an Envoy filter that takes the access token from each request, has it introspected,
+//! checks it against rules, and lets the request through or answers it.
+//!
+//! ```text
+//! request head → access token → facts → rule → decision → forwarded request, or rejection
+//! head.rs        bearer.rs      introspection/  policy/  authorizer.rs       rejection.rs
+//! ```
+//!
+//! Everything but [`host`] is plain Rust without IO; `ARCHITECTURE.md` is the map.
+
+pub mod authorizer;
+pub mod bearer;
+pub mod config;
+pub mod digest;
+pub mod head;
+pub mod host;
+pub mod introspection;
+pub mod object;
+pub mod policy;
+pub mod rejection;
+pub mod scope;
+
+#[allow(
+    missing_docs,
+    reason = "the SDK's macro exports a function without documentation"
+)]
+mod entry {
+    proxy_wasm::main! {{ crate::host::start(); }}
+}

@@ -1,0 +1,164 @@
+//! Which requests a rule is for.
+
+use std::cell::OnceCell;
+
+use super::path::{Path, PathError};
+use crate::head::RequestHead;
+
+/// The conditions of a rule: all that are given must hold. Without any, it is for every request.
+#[derive(Debug, Default)]
+pub struct Match {
+    /// A condition on the path.
+    pub path: Option<PathMatch>,
+    /// Methods, any of them; empty: every method. Compared case-sensitively (RFC 9110
+    /// section 9.1).
+    pub methods: Vec<String>,
+}
+
+/// A condition on the path.
+#[derive(Debug)]
+pub enum PathMatch {
+    /// This very path.
+    Exact(Path<'static>),
+    /// This path and all below it, by whole segments.
+    Prefix(Path<'static>),
+}
+
+/// What rules look at, each fetched at most once.
+#[derive(Debug)]
+pub struct RequestLine<'a, H> {
+    head: &'a H,
+    path: Option<Path<'a>>,
+    method: OnceCell<Option<Vec<u8>>>,
+}
+
+impl<'a, H: RequestHead> RequestLine<'a, H> {
+    /// `target` is the request's `:path`, or `None` where there is none or no rule asks for it.
+    pub fn new(head: &'a H, target: Option<&'a [u8]>) -> Result<Self, PathError> {
+        let path = match target.map(Path::parse) {
+            Some(Ok(path)) => Some(path),
+            Some(Err(PathError::NotAbsolute)) | None => None,
+            Some(Err(error @ PathError::Ambiguous)) => return Err(error),
+        };
+        Ok(Self {
+            head,
+            path,
+            method: OnceCell::new(),
+        })
+    }
+
+    fn method(&self) -> Option<&[u8]> {
+        let fetch = || self.head.header(":method");
+        self.method.get_or_init(fetch).as_deref()
+    }
+}
+
+impl Match {
+    /// Whether it looks at paths.
+    pub fn looks_at_path(&self) -> bool {
+        self.path.is_some()
+    }
+
+    /// Whether the rule is for this request.
+    pub fn matches(&self, line: &RequestLine<'_, impl RequestHead>) -> bool {
+        self.matches_path(line.path.as_ref()) && self.matches_method(line)
+    }
+
+    fn matches_path(&self, path: Option<&Path<'_>>) -> bool {
+        match (&self.path, path) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(PathMatch::Exact(expected)), Some(path)) => path.is(expected),
+            (Some(PathMatch::Prefix(prefix)), Some(path)) => path.is_below(prefix),
+        }
+    }
+
+    fn matches_method(&self, line: &RequestLine<'_, impl RequestHead>) -> bool {
+        self.methods.is_empty()
+            || line
+                .method()
+                .is_some_and(|method| self.methods.iter().any(|m| m.as_bytes() == method))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Access, NoRule, Rule, Rules};
+    use super::*;
+    use crate::head::fake::FakeHead;
+
+    fn path(text: &str) -> Path<'static> {
+        Path::parse(text.as_bytes()).unwrap().into_owned()
+    }
+
+    fn rule(name: &str, path: Option<PathMatch>, methods: &[&str]) -> Rule {
+        Rule {
+            name: name.to_owned(),
+            matches: Match {
+                path,
+                methods: methods.iter().map(|m| (*m).to_owned()).collect(),
+            },
+            access: Access::Anonymous,
+        }
+    }
+
+    fn check(rules: &Rules, method: &str, target: &[u8], expected: Result<&str, NoRule>) {
+        let headers = [(":method", method.as_bytes()), (":path", target)];
+        let head = FakeHead(&headers);
+        let found = rules.select(&head).map(|(_, rule)| rule.name.as_str());
+        assert_eq!(found, expected, "{method} {}", target.escape_ascii());
+    }
+
+    #[test]
+    fn the_first_match_decides() {
+        let rules = Rules::new(vec![
+            rule("health", Some(PathMatch::Exact(path("/health"))), &[]),
+            rule(
+                "read",
+                Some(PathMatch::Prefix(path("/api"))),
+                &["GET", "HEAD"],
+            ),
+            rule("write", Some(PathMatch::Prefix(path("/api"))), &[]),
+            rule("delete", None, &["DELETE"]),
+        ]);
+        let cases: &[(&str, &[u8], Result<&str, NoRule>)] = &[
+            ("GET", b"/health", Ok("health")),
+            ("POST", b"/health?x=/api", Ok("health")),
+            ("GET", b"/health/", Err(NoRule::NoMatch)),
+            ("GET", b"/api", Ok("read")),
+            ("HEAD", b"/api/x", Ok("read")),
+            ("get", b"/api/x", Ok("write")),
+            ("POST", b"/api/x", Ok("write")),
+            ("GET", b"/apix", Err(NoRule::NoMatch)),
+            ("DELETE", b"/other", Ok("delete")),
+            ("DELETE", b"*", Ok("delete")),
+            ("OPTIONS", b"*", Err(NoRule::NoMatch)),
+            ("GET", b"/api?x=//", Ok("read")),
+            ("GET", b"/a\xff", Err(NoRule::NoMatch)),
+            ("GET", b"/api//x", Err(NoRule::AmbiguousPath)),
+            ("GET", b"/health/../api", Err(NoRule::AmbiguousPath)),
+            ("DELETE", b"/other%2f", Err(NoRule::AmbiguousPath)),
+        ];
+        for (method, target, expected) in cases {
+            check(&rules, method, target, *expected);
+        }
+    }
+
+    #[test]
+    fn paths_that_no_rule_goes_by_may_be_anything() {
+        let rules = Rules::new(vec![rule("all", None, &[])]);
+        for target in [&b"/"[..], b"//", b"/../%2f", b"*", b"\xff"] {
+            check(&rules, "GET", target, Ok("all"));
+        }
+    }
+
+    #[test]
+    fn a_request_without_path_or_method_matches_no_condition() {
+        let rules = Rules::new(vec![
+            rule("path", Some(PathMatch::Prefix(path("/"))), &[]),
+            rule("method", None, &["GET"]),
+        ]);
+        let found = rules.select(&FakeHead(&[])).map(|(_, rule)| &rule.name);
+        assert_eq!(found, Err(NoRule::NoMatch));
+    }
+}

@@ -1,0 +1,194 @@
+//! The request's path as rules see it.
+//!
+//! A rule may only decide on a path that every upstream reads as we do. What some would read
+//! otherwise (empty and dot segments, encoded slashes and dots, backslashes) is refused; the rest
+//! is compared percent-decoded, so that `/%61dmin` cannot slip past a rule for `/admin`.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode;
+use thiserror::Error;
+
+/// A path without query that has one reading: percent-decoded, beginning with `/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path<'a>(Cow<'a, [u8]>);
+
+/// Why a path decides nothing.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum PathError {
+    /// The upstream could read it otherwise.
+    #[error("a path that could be read in two ways")]
+    Ambiguous,
+    /// It does not begin with `/`, as in `OPTIONS *` or `CONNECT`.
+    #[error("a path that does not begin with `/`")]
+    NotAbsolute,
+}
+
+impl<'a> Path<'a> {
+    /// Parses the `:path` of a request, with its query.
+    pub fn parse(target: &'a [u8]) -> Result<Self, PathError> {
+        let path = target.split(|b| *b == b'?').next().unwrap_or_default();
+        let rest = path.strip_prefix(b"/").ok_or(PathError::NotAbsolute)?;
+        let has_ambiguous_byte = path.iter().any(|b| matches!(b, b'\\' | b'#'));
+        if has_ambiguous_byte || has_ambiguous_segment(rest) || has_ambiguous_escape(path) {
+            return Err(PathError::Ambiguous);
+        }
+        Ok(Self(percent_decode(path).into()))
+    }
+
+    /// Whether this very path is meant.
+    pub fn is(&self, other: &Path<'_>) -> bool {
+        self.0 == other.0
+    }
+
+    /// Whether this is `prefix` or lies below it, by whole segments: `/api` is the prefix of
+    /// `/api` and `/api/x`, not of `/apix`.
+    pub fn is_below(&self, prefix: &Path<'_>) -> bool {
+        self.0
+            .strip_prefix(prefix.0.as_ref())
+            .is_some_and(|rest| match rest.first() {
+                None | Some(b'/') => true,
+                Some(_) => prefix.0.ends_with(b"/"),
+            })
+    }
+
+    /// The same path, kept.
+    pub fn into_owned(self) -> Path<'static> {
+        Path(Cow::Owned(self.0.into_owned()))
+    }
+}
+
+/// Empty segments (but for the last: a trailing slash), and `.` and `..`, which some servers also
+/// see before a `;`.
+fn has_ambiguous_segment(path: &[u8]) -> bool {
+    let mut segments = path.split(|b| *b == b'/').peekable();
+    while let Some(segment) = segments.next() {
+        let name = segment.split(|b| *b == b';').next().unwrap_or_default();
+        let is_last = segments.peek().is_none();
+        if (segment.is_empty() && !is_last) || matches!(name, b"." | b"..") {
+            return true;
+        }
+    }
+    false
+}
+
+/// Escapes that are broken, or that stand for `/`, `\`, `.` or NUL.
+fn has_ambiguous_escape(path: &[u8]) -> bool {
+    path.split(|b| *b == b'%').skip(1).any(|escape| {
+        let digit = |index: usize| escape.get(index).map(u8::to_ascii_lowercase);
+        match (digit(0), digit(1)) {
+            (Some(high), Some(low)) => {
+                !high.is_ascii_hexdigit()
+                    || !low.is_ascii_hexdigit()
+                    || matches!(&[high, low], b"2f" | b"5c" | b"2e" | b"00")
+            }
+            _ => true,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PathError::{Ambiguous, NotAbsolute};
+    use super::*;
+
+    fn path(text: &str) -> Path<'_> {
+        Path::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn reading() {
+        let cases: &[(&str, Result<&str, PathError>)] = &[
+            ("/", Ok("/")),
+            ("/a/b", Ok("/a/b")),
+            ("/a/b/", Ok("/a/b/")),
+            ("/a?b=//&c=/../", Ok("/a")),
+            ("/?", Ok("/")),
+            ("/a?b#f", Ok("/a")),
+            ("/%61dmin", Ok("/admin")),
+            ("/a%20b", Ok("/a b")),
+            ("/bl%C3%A5", Ok("/blå")),
+            ("/bl%c3%a5", Ok("/blå")),
+            ("/a%3Fb", Ok("/a?b")),
+            ("/100%25", Ok("/100%")),
+            ("/...", Ok("/...")),
+            ("/.well-known/x", Ok("/.well-known/x")),
+            ("/a..b/c.d", Ok("/a..b/c.d")),
+            ("/a;v=1/b", Ok("/a;v=1/b")),
+            ("//", Err(Ambiguous)),
+            ("//a", Err(Ambiguous)),
+            ("/a//b", Err(Ambiguous)),
+            ("/a//", Err(Ambiguous)),
+            ("/.", Err(Ambiguous)),
+            ("/..", Err(Ambiguous)),
+            ("/a/./b", Err(Ambiguous)),
+            ("/a/../b", Err(Ambiguous)),
+            ("/a/..", Err(Ambiguous)),
+            ("/a/..;x=1/b", Err(Ambiguous)),
+            ("/a/.;/b", Err(Ambiguous)),
+            ("/a\\b", Err(Ambiguous)),
+            ("/a#f", Err(Ambiguous)),
+            ("/a%2fb", Err(Ambiguous)),
+            ("/a%2Fb", Err(Ambiguous)),
+            ("/a%5cb", Err(Ambiguous)),
+            ("/a%5Cb", Err(Ambiguous)),
+            ("/%2e%2e/b", Err(Ambiguous)),
+            ("/.%2E/b", Err(Ambiguous)),
+            ("/a%00", Err(Ambiguous)),
+            ("/a%", Err(Ambiguous)),
+            ("/a%2", Err(Ambiguous)),
+            ("/a%zz", Err(Ambiguous)),
+            ("/a%+1", Err(Ambiguous)),
+            ("*", Err(NotAbsolute)),
+            ("", Err(NotAbsolute)),
+            ("a/b", Err(NotAbsolute)),
+            ("?/a", Err(NotAbsolute)),
+        ];
+        for (target, expected) in cases {
+            let found = Path::parse(target.as_bytes());
+            let expected = expected.map(|text| Path(text.as_bytes().into()));
+            assert_eq!(found, expected, "{target}");
+        }
+        let not_utf8 = Path::parse(b"/a\xff%fe").unwrap();
+        assert_eq!(not_utf8.0.as_ref(), b"/a\xff\xfe");
+    }
+
+    #[test]
+    fn prefixes_end_where_segments_end() {
+        for (prefix, below, expected) in [
+            ("/api", "/api", true),
+            ("/api", "/api/", true),
+            ("/api", "/api/x", true),
+            ("/api", "/apix", false),
+            ("/api", "/ap", false),
+            ("/api", "/API", false),
+            ("/api", "/x/api", false),
+            ("/api", "/%61pi/x", true),
+            ("/%61pi", "/api/x", true),
+            ("/api/", "/api", false),
+            ("/api/", "/api/", true),
+            ("/api/", "/api/x", true),
+            ("/", "/", true),
+            ("/", "/anything/at/all", true),
+        ] {
+            assert_eq!(
+                path(below).is_below(&path(prefix)),
+                expected,
+                "{prefix} {below}"
+            );
+        }
+    }
+
+    #[test]
+    fn exact_paths() {
+        for (one, other, expected) in [
+            ("/a", "/a", true),
+            ("/a", "/%61", true),
+            ("/a", "/a?x", true),
+            ("/a", "/a/", false),
+            ("/a", "/A", false),
+        ] {
+            assert_eq!(path(one).is(&path(other)), expected, "{one} {other}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Scopes: what a rule asks for and what a token was granted.
+//!
+//! Scopes are compared as whole scope-tokens (RFC 6749 section 3.3), byte by byte. Maskinporten
+//! permits `æøå` in them, so they may hold non-ASCII characters (facts: texas).
+
+use serde_json::Value;
+use thiserror::Error;
+
+/// One scope-token that a rule asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope(String);
+
+/// The text is no scope-token.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error(
+    "{0:?} is no scope: one or more characters without spaces, control characters, `\"` and `\\`"
+)]
+pub struct ScopeError(String);
+
+/// The scopes that a token was granted, as the endpoint named them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GrantedScopes(Vec<String>);
+
+impl Scope {
+    /// Parses one scope-token.
+    pub fn parse(text: String) -> Result<Self, ScopeError> {
+        let is_allowed =
+            |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '\\');
+        if text.is_empty() || !text.chars().all(is_allowed) {
+            return Err(ScopeError(text));
+        }
+        Ok(Self(text))
+    }
+
+    /// The scope-token.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl GrantedScopes {
+    /// From the claim `scope`, or where that is absent `scp`: a string of scope-tokens with
+    /// spaces between them, or an array of scope-tokens. Anything else grants nothing.
+    pub fn from_claims(scope: Option<&Value>, scp: Option<&Value>) -> Self {
+        Self(match scope.or(scp) {
+            Some(Value::String(text)) => text
+                .split(' ')
+                .filter(|token| !token.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            Some(Value::Array(items)) => items
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
+            _ => Vec::new(),
+        })
+    }
+
+    /// Whether this very scope-token was granted.
+    pub fn contains(&self, scope: &Scope) -> bool {
+        self.0.contains(&scope.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_a_scope() {
+        for text in ["a", "nav:helse/sykepenger/afp.read", "nav:blåbær", "!#[]~"] {
+            assert!(Scope::parse(text.to_owned()).is_ok(), "{text}");
+        }
+        for text in [
+            "", "a b", " a", "a\tb", "a\"b", "a\\b", "a\nb", "a\u{a0}b", "\u{7f}",
+        ] {
+            assert!(Scope::parse(text.to_owned()).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_granted() {
+        let none = Value::Null;
+        let cases = [
+            (json!("a b c"), none.clone(), "b", true),
+            (json!("a  b"), none.clone(), "b", true),
+            (json!("abc"), none.clone(), "b", false),
+            (json!("a:b"), none.clone(), "a", false),
+            (json!("A"), none.clone(), "a", false),
+            (json!("a\tb"), none.clone(), "a", false),
+            (json!("nav:blåbær"), none.clone(), "nav:blåbær", true),
+            (
+                json!("nav:bla\u{30a}bær"),
+                none.clone(),
+                "nav:blåbær",
+                false,
+            ),
+            (json!(["a", "b"]), none.clone(), "b", true),
+            (json!(["a b"]), none.clone(), "b", false),
+            (json!([1, "b", null]), none.clone(), "b", true),
+            (json!({"b": true}), none.clone(), "b", false),
+            (json!(7), none.clone(), "7", false),
+            (json!(""), none.clone(), "a", false),
+            (none.clone(), json!("a b"), "b", true),
+            (none.clone(), json!(["b"]), "b", true),
+            (json!("a"), json!("b"), "b", false),
+            (none.clone(), none.clone(), "a", false),
+        ];
+        for (scope, scp, asked, expected) in cases {
+            let given = |value: &Value| (!value.is_null()).then(|| value.clone());
+            let granted = GrantedScopes::from_claims(given(&scope).as_ref(), given(&scp).as_ref());
+            let asked = Scope::parse(asked.to_owned()).unwrap();
+            assert_eq!(
+                granted.contains(&asked),
+                expected,
+                "{scope} {scp} {asked:?}"
+            );
+        }
+    }
+}
