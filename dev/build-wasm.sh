@@ -25,7 +25,12 @@ rustup_ready() { [ -d "$(rustc --print sysroot)/lib/rustlib/$TARGET/lib" ]; }
 rustup_install() {
     command -v rustup >/dev/null || return 1
     say "adding the $TARGET target with rustup"
-    RUSTUP_MAX_RETRIES=1 bounded 120 rustup target add "$TARGET" >&2 && rustup_ready
+    local log
+    if ! log=$(RUSTUP_MAX_RETRIES=1 bounded 120 rustup target add "$TARGET" 2>&1); then
+        say "rustup could not: $(grep -m 1 '^error' <<<"$log" || echo "no answer in time")"
+        return 1
+    fi
+    rustup_ready
 }
 
 rustup_build() { exec cargo build --release --target "$TARGET" --locked; }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::connection::HangUp;
+use crate::state::State;
 
 /// From the first half of a body to the reset: enough for it to arrive.
 const BEFORE_RESET: Duration = Duration::from_millis(50);
@@ -29,6 +30,8 @@ pub enum Fault {
         /// How long, in milliseconds.
         ms: u64,
     },
+    /// Wait until this fault is taken away, then answer as usual.
+    Hold,
     /// This status with a small JSON error as its body.
     Status {
         /// The status code. One that cannot be sent becomes 500.
@@ -60,8 +63,12 @@ pub enum Fault {
 
 impl Fault {
     /// Does what the fault says. [`None`]: now answer as usual.
-    pub(crate) async fn apply(self, hang_up: HangUp) -> Option<Response> {
+    pub(crate) async fn apply(self, state: &State, hang_up: HangUp) -> Option<Response> {
         let response = match self {
+            Self::Hold => {
+                state.released().await;
+                return None;
+            }
             Self::Delay { ms } => {
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 return None;
@@ -222,19 +229,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_delay_ends_in_the_usual_answer_and_no_fault_in_no_delay() {
+    async fn a_delay_ends_in_the_usual_answer() {
         let idp = start().await;
         let started = Instant::now();
         for answer in answers(&idp, Fault::Delay { ms: 100 }).await {
             assert!(answer.unwrap().1.contains(r#""active":true"#));
         }
         assert!(started.elapsed() >= Duration::from_millis(4 * 100));
+    }
 
-        idp.set_fault(None);
-        let started = Instant::now();
-        let response = clients()[0].post(url(idp.idp_addr(), texas::PATH)).send();
-        assert_eq!(response.await.unwrap().status(), 400);
-        assert!(started.elapsed() < Duration::from_millis(100));
+    #[tokio::test]
+    async fn a_held_request_is_answered_when_it_is_released() {
+        let idp = start().await;
+        let client = reqwest::Client::new();
+        idp.set_fault(Some(Fault::Hold));
+        let held = client.post(url(idp.idp_addr(), texas::PATH)).send();
+        let release = async {
+            while idp.introspections() == 0 {
+                tokio::task::yield_now().await;
+            }
+            idp.set_fault(None);
+        };
+        let (response, ()) = tokio::join!(held, release);
+        assert_eq!(response.unwrap().status(), 400);
     }
 
     /// All that comes over the wire, and how it ended.

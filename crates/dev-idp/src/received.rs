@@ -25,7 +25,7 @@ pub(crate) async fn received(
     let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
     state.record_introspection(parts.uri.path(), &parts.headers, &body);
     if let Some(fault) = state.fault()
-        && let Some(response) = fault.apply(hang_up).await
+        && let Some(response) = fault.apply(&state, hang_up).await
     {
         return response;
     }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::HeaderMap;
+use tokio::sync::watch;
 
 use crate::fault::Fault;
 use crate::keys::Keys;
@@ -26,7 +27,7 @@ pub(crate) type Shared = Arc<State>;
 pub(crate) struct State {
     pub(crate) keys: Keys,
     pub(crate) client: Option<Client>,
-    fault: Mutex<Option<Fault>>,
+    fault: watch::Sender<Option<Fault>>,
     introspections: AtomicUsize,
     last_introspection: Mutex<Option<Recorded>>,
     api_requests: AtomicUsize,
@@ -37,7 +38,7 @@ impl State {
         Arc::new(Self {
             keys,
             client,
-            fault: Mutex::new(None),
+            fault: watch::Sender::new(None),
             introspections: AtomicUsize::new(0),
             last_introspection: Mutex::new(None),
             api_requests: AtomicUsize::new(0),
@@ -45,11 +46,18 @@ impl State {
     }
 
     pub(crate) fn fault(&self) -> Option<Fault> {
-        lock(&self.fault).clone()
+        self.fault.borrow().clone()
     }
 
     pub(crate) fn set_fault(&self, fault: Option<Fault>) {
-        *lock(&self.fault) = fault;
+        self.fault.send_replace(fault);
+    }
+
+    /// Returns when there is another fault than [`Fault::Hold`], or none.
+    pub(crate) async fn released(&self) {
+        let mut fault = self.fault.subscribe();
+        // The sender is `self`'s: waiting for it cannot fail.
+        let _ = fault.wait_for(|fault| *fault != Some(Fault::Hold)).await;
     }
 
     pub(crate) fn record_introspection(&self, path: &str, headers: &HeaderMap, body: &[u8]) {

@@ -1,0 +1,141 @@
+//! Configurations: the shipped one is good, and Envoy refuses to start with a bad one.
+
+use serde_json::{Value, json};
+
+use crate::gateway::{Gateway, Setup, filter_config, plugin, shipped_config, validate};
+
+const ENDPOINT: (&str, &str) = (
+    "NAIS_TOKEN_INTROSPECTION_ENDPOINT",
+    "http://127.0.0.1:7164/api/v1/introspect",
+);
+
+fn check(plugin: &str, environment: &[(&str, &str)], expected: Result<(), &str>) {
+    let mut config = shipped_config();
+    filter_config(&mut config)["configuration"]["value"] = json!(plugin);
+    let output = validate(&config, environment);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    match expected {
+        Ok(()) => assert!(output.status.success(), "{plugin}: {said}"),
+        Err(line) => {
+            assert!(!output.status.success(), "{plugin} was accepted");
+            assert!(said.contains(line), "{plugin} said {said}, not {line}");
+        }
+    }
+}
+
+#[test]
+fn the_shipped_configuration_is_valid() {
+    let mut config = shipped_config();
+    let shipped = filter_config(&mut config)["configuration"]["value"].clone();
+    let plugin: Value = serde_json::from_str(shipped.as_str().unwrap()).unwrap();
+    assert_eq!(plugin["introspection"]["cluster"], "texas");
+    let env = |name: &str| (name == ENDPOINT.0).then(|| ENDPOINT.1.to_owned());
+    portvakt::config::parse(shipped.as_str().unwrap().as_bytes(), env).unwrap();
+    check(shipped.as_str().unwrap(), &[ENDPOINT], Ok(()));
+    check(
+        shipped.as_str().unwrap(),
+        &[],
+        Err("configuration: introspection.endpoint: is not given"),
+    );
+}
+
+#[test]
+fn what_envoy_refuses_to_start_with() {
+    let introspection = r#""introspection":{"cluster":"texas"}"#;
+    for (plugin, line) in [
+        (String::new(), "configuration: "),
+        ("{".to_owned(), "configuration: "),
+        (
+            format!(r#"{{{introspection},"required_scopes":[]}}"#),
+            "configuration: required_scopes: is empty",
+        ),
+        (
+            format!(r#"{{{introspection},"required_scopes":["a"],"rules":[]}}"#),
+            "configuration: required_scopes: not together with `rules`",
+        ),
+        (
+            format!(r#"{{{introspection},"required_scopes":["a b"]}}"#),
+            r#"configuration: required_scopes[0]: "a b" is no scope"#,
+        ),
+        (
+            format!(r#"{{{introspection},"required_scopes":["a"],"cache":{{}}}}"#),
+            "unknown field `cache`",
+        ),
+        (
+            r#"{"introspection":{"cluster":"texas","endpoint":"ftp://x/"},"required_scopes":["a"]}"#
+                .to_owned(),
+            "configuration: introspection.endpoint: expected an http or https URL",
+        ),
+    ] {
+        check(&plugin, &[ENDPOINT], Err(line));
+    }
+}
+
+#[test]
+fn struct_configuration_is_not_taken_for_json() {
+    let mut config = shipped_config();
+    filter_config(&mut config)["configuration"] = json!({
+        "@type": "type.googleapis.com/google.protobuf.Struct",
+        "value": { "introspection": { "cluster": "texas" }, "required_scopes": ["a"] },
+    });
+    let output = validate(&config, &[ENDPOINT]);
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("configuration: "), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_in_a_header_of_its_own() {
+    let mut plugin = plugin();
+    plugin["token"] = json!({ "header": "X-Token", "scheme": "", "max_length": 4096 });
+    plugin["challenge"]["resource_metadata"] = json!("https://api/.well-known/x");
+    let gateway = Gateway::start(Setup {
+        plugin,
+        ..Setup::default()
+    })
+    .await;
+    let token = gateway.token("api:read");
+    for (name, value, status) in [
+        ("x-token", token.clone(), 200),
+        ("X-TOKEN", token.clone(), 200),
+        ("x-token", format!("Bearer {token}"), 400),
+        ("x-token", "a".repeat(4097), 400),
+        ("authorization", format!("Bearer {token}"), 401),
+    ] {
+        let answer = gateway.get("/api/x", &[(name, &value)]).await;
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
+        if status != 200 {
+            let challenge = answer.header("www-authenticate").unwrap();
+            let metadata = r#"resource_metadata="https://api/.well-known/x""#;
+            assert!(challenge.contains(metadata), "{challenge}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_logged_at_debug_without_the_token() {
+    let gateway = Gateway::start(Setup {
+        log_level: "debug",
+        ..Setup::default()
+    })
+    .await;
+    let token = gateway.token("other");
+    let headers = [("authorization", &*format!("Bearer {token}"))];
+    assert_eq!(gateway.get("/api/x", &headers).await.status, 403);
+    let digest = blake3::hash(token.as_bytes()).to_hex();
+    let log = gateway.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("refused: insufficient_scope"));
+    let line = line.unwrap_or_else(|| panic!("no line in {log}"));
+    assert!(line.contains(&format!("token={}", &digest[..8])), "{line}");
+    assert!(line.contains("request="), "{line}");
+    let own: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("wasm log portvakt"))
+        .collect();
+    assert!(
+        own.iter().all(|line| !line.contains(&token)),
+        "a token is in the log"
+    );
+}

@@ -1,0 +1,249 @@
+//! An endpoint that is out, slow, or answers nonsense: 503, never 401 and never 200.
+
+use dev_idp::{DevIdp, Fault};
+use serde_json::json;
+
+use crate::gateway::{Gateway, Setup, at, plugin, until};
+
+fn body(status: u16, body: &str) -> Fault {
+    Fault::Body {
+        status,
+        body: body.to_owned(),
+    }
+}
+
+/// A good token's request fails as it should, and is counted as it should.
+async fn check(gateway: &Gateway, fault: Fault, outcome: &str) {
+    let metric = format!("wasmcustom.portvakt.introspections.outcome.{outcome}");
+    let before = gateway.stat(&metric).await;
+    gateway.idp.set_fault(Some(fault.clone()));
+    let token = gateway.token("api:read");
+    let answer = gateway.get_with(&token).await;
+    gateway.idp.set_fault(None);
+    assert_eq!(answer.status, 503, "{fault:?}: {answer:?}");
+    assert!(answer.header("retry-after").is_some(), "{fault:?}");
+    assert_eq!(answer.header("www-authenticate"), None, "{fault:?}");
+    assert_eq!(
+        gateway.stat(&metric).await,
+        before + 1,
+        "{fault:?}: {metric}"
+    );
+    assert!(
+        !answer.text().contains("fetch"),
+        "the endpoint's words are not the client's"
+    );
+    let log = gateway.log();
+    assert!(!log.contains(&token), "a token is in the log");
+    let answer = gateway.get_with(&token).await;
+    assert_eq!(
+        answer.status, 200,
+        "the first answer after {fault:?} counts at once"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_of_the_endpoint() {
+    let mut plugin = plugin();
+    plugin["introspection"]["timeout"] = json!("300ms");
+    let gateway = Gateway::start(Setup {
+        plugin,
+        log_level: "info",
+        ..Setup::default()
+    })
+    .await;
+    let active = r#"{"active":true,"scope":"api:read"}"#;
+    for (fault, outcome) in [
+        (Fault::Status { status: 500 }, "status"),
+        (Fault::Status { status: 502 }, "status"),
+        (Fault::Status { status: 503 }, "status"),
+        (Fault::Status { status: 504 }, "status"),
+        (Fault::Status { status: 429 }, "status"),
+        (body(500, active), "status"),
+        (Fault::Status { status: 400 }, "misconfigured"),
+        (Fault::Status { status: 401 }, "misconfigured"),
+        (Fault::Status { status: 404 }, "misconfigured"),
+        (body(401, active), "misconfigured"),
+        (body(201, active), "misconfigured"),
+        (body(302, active), "misconfigured"),
+        (Fault::Garbage, "malformed"),
+        (body(200, ""), "malformed"),
+        (body(200, "{}"), "malformed"),
+        (body(200, "[true]"), "malformed"),
+        (
+            body(200, r#"{"active":"true","scope":"api:read"}"#),
+            "malformed",
+        ),
+        (
+            body(200, r#"{"active":true,"active":false,"scope":"api:read"}"#),
+            "malformed",
+        ),
+        (
+            body(200, r#"{"active":true,"scope":"api:read","exp":"soon"}"#),
+            "malformed",
+        ),
+        (
+            Fault::Huge {
+                bytes: 256 * 1024 + 1,
+            },
+            "malformed",
+        ),
+        (
+            Fault::Huge {
+                bytes: 30 * 1024 * 1024,
+            },
+            "malformed",
+        ),
+        (Fault::Delay { ms: 2_000 }, "timeout"),
+        (Fault::Reset, "unreachable"),
+        (Fault::Close, "unreachable"),
+        (Fault::Outage, "unreachable"),
+        (Fault::Disabled, "unreachable"),
+    ] {
+        check(&gateway, fault, outcome).await;
+    }
+    gateway.assert_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_answer_is_read_up_to_the_limit() {
+    let gateway = Gateway::start(Setup::default()).await;
+    let token = gateway.token("api:read");
+    let scope = r#"{"active":true,"scope":"api:read","pad":""#;
+    let pad = "x".repeat(256 * 1024 - scope.len() - 2);
+    let longest = format!("{scope}{pad}\"}}");
+    for (body, status) in [(longest.clone(), 200), (longest + " ", 503)] {
+        let length = body.len();
+        gateway
+            .idp
+            .set_fault(Some(Fault::Body { status: 200, body }));
+        assert_eq!(
+            gateway.get_with(&token).await.status,
+            status,
+            "{length} bytes"
+        );
+    }
+    gateway.assert_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_not_there() {
+    let gone = DevIdp::start(dev_idp::DevIdpConfig::default())
+        .await
+        .unwrap();
+    let gateway = Gateway::start(Setup {
+        edit: |config| {
+            // Port 1 of the loopback: nobody listens.
+            let port = "load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/port_value";
+            *at(config, &format!("/static_resources/clusters/0/{port}")) = json!(1);
+        },
+        log_level: "info",
+        ..Setup::default()
+    })
+    .await;
+    drop(gone);
+    for _ in 0..3 {
+        let answer = gateway.get_with(&gateway.token("api:read")).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+    }
+    let unreachable = "wasmcustom.portvakt.introspections.outcome.unreachable";
+    assert_eq!(gateway.stat(unreachable).await, 3);
+    let told = gateway.log().matches("tokens cannot be checked").count();
+    assert_eq!(told, 1, "an outage is told once: {}", gateway.log());
+    assert_eq!(
+        gateway.get("/open", &[]).await.status,
+        200,
+        "who needs no token is not affected"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_is_not_there() {
+    let mut plugin = plugin();
+    plugin["introspection"]["cluster"] = json!("texsa");
+    let gateway = Gateway::start(Setup {
+        plugin,
+        ..Setup::default()
+    })
+    .await;
+    let answer = gateway.get_with(&gateway.token("api:read")).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(
+        gateway.log().contains("is there a cluster `texsa`?"),
+        "{}",
+        gateway.log()
+    );
+    let misconfigured = "wasmcustom.portvakt.introspections.outcome.misconfigured";
+    assert_eq!(gateway.stat(misconfigured).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_circuit_breaker() {
+    let gateway = Gateway::start(Setup {
+        edit: |config| {
+            let threshold = "/static_resources/clusters/0/circuit_breakers/thresholds/0";
+            for limit in ["max_requests", "max_pending_requests", "max_connections"] {
+                *at(config, &format!("{threshold}/{limit}")) = json!(1);
+            }
+        },
+        ..Setup::default()
+    })
+    .await;
+    gateway.idp.set_fault(Some(Fault::Hold));
+    let held = gateway.token("api:read");
+    let first = gateway.get_with(&held);
+    let rest = async {
+        until("the first is asked about", async || {
+            gateway.idp.introspections() == 1
+        })
+        .await;
+        // One more may be pending in Envoy; of forty most find the breaker open.
+        let tokens: Vec<_> = (0..40)
+            .map(|n| gateway.token(&format!("api:read x{n}")))
+            .collect();
+        let requests = tokens.iter().map(|token| gateway.get_with(token));
+        let all = futures_util::future::join_all(requests);
+        let release = async {
+            let metric = "wasmcustom.portvakt.introspections.outcome.unreachable";
+            until("most were turned away", async || {
+                gateway.stat(metric).await >= 38
+            })
+            .await;
+            gateway.idp.set_fault(None);
+        };
+        futures_util::future::join(all, release).await.0
+    };
+    let (first, rest) = futures_util::future::join(first, rest).await;
+    assert_eq!(first.status, 200);
+    assert!(rest.iter().filter(|answer| answer.status == 503).count() >= 38);
+    assert!(rest.iter().all(|answer| matches!(answer.status, 200 | 503)));
+    gateway.assert_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_told_when_it_begins_and_when_it_ends() {
+    let gateway = Gateway::start(Setup {
+        log_level: "info",
+        ..Setup::default()
+    })
+    .await;
+    let (begins, ends) = ("tokens cannot be checked: ", "tokens can be checked again");
+    for round in 1..=2 {
+        gateway.idp.set_fault(Some(Fault::Outage));
+        for _ in 0..3 {
+            gateway.get_with(&gateway.token("api:read")).await;
+        }
+        gateway.idp.set_fault(None);
+        for _ in 0..3 {
+            gateway.get_with(&gateway.token("api:read")).await;
+        }
+        for line in [begins, ends] {
+            assert_eq!(
+                gateway.log().matches(line).count(),
+                round,
+                "{line}: {}",
+                gateway.log()
+            );
+        }
+    }
+    gateway.assert_well().await;
+}

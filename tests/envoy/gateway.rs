@@ -1,0 +1,338 @@
+//! An Envoy with the filter, and the identity provider and API around it.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use dev_idp::{Client, DevIdp, DevIdpConfig, Mint};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::client::{Answer, get, request};
+
+/// How long to wait for a condition before the test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is to be started.
+pub struct Setup {
+    /// The plugin configuration.
+    pub plugin: Value,
+    /// Whether Envoy itself cleans up and refuses odd paths, as in `envoy.yaml`.
+    pub envoy_normalizes_paths: bool,
+    /// What else is to be changed in Envoy's configuration.
+    pub edit: fn(&mut Value),
+    /// The client authentication that the RFC 7662 endpoint asks for.
+    pub client: Option<Client>,
+    /// Envoy's log level.
+    pub log_level: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            plugin: plugin(),
+            envoy_normalizes_paths: true,
+            edit: |_| {},
+            client: None,
+            log_level: "warning",
+        }
+    }
+}
+
+/// The plugin configuration of most tests: `/open` needs no token, reading below `/api` needs
+/// `api:read`, everything else there `api:write`.
+pub fn plugin() -> Value {
+    json!({
+        "introspection": { "cluster": "texas", "timeout": "20s" },
+        "rules": [
+            { "name": "open", "match": { "path": "/open" }, "anonymous": true },
+            {
+                "name": "read",
+                "match": { "prefix": "/api", "methods": ["GET", "HEAD"] },
+                "require": { "scopes": ["api:read"] }
+            },
+            {
+                "name": "write",
+                "match": { "prefix": "/api" },
+                "require": { "scopes": ["api:write"] }
+            }
+        ],
+        "challenge": { "realm": "test" }
+    })
+}
+
+/// A running Envoy. Dropping it ends everything it started.
+pub struct Gateway {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The identity provider and the API.
+    pub idp: DevIdp,
+    admin: SocketAddr,
+    vms_at_start: u64,
+    envoy: Child,
+    folder: TempDir,
+}
+
+impl Gateway {
+    /// Starts everything with one worker, and waits until it is ready.
+    pub async fn start(setup: Setup) -> Self {
+        let idp = DevIdp::start(DevIdpConfig {
+            client: setup.client.clone(),
+            ..DevIdpConfig::default()
+        })
+        .await
+        .unwrap();
+        let folder = TempDir::new().unwrap();
+        let config = envoy_config(&setup, &idp);
+        let config_file = write_config(&folder, &config);
+        let admin_file = folder.path().join("admin");
+        let log = File::create(folder.path().join("log")).unwrap();
+        let mut envoy = Command::new(envoy_binary())
+            .args(["--concurrency", "1", "--disable-hot-restart"])
+            .args(["--log-level", setup.log_level])
+            .args(["--file-flush-interval-msec", "10"])
+            .arg("--admin-address-path")
+            .arg(&admin_file)
+            .arg("-c")
+            .arg(config_file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("cannot start Envoy");
+        let admin = admin_address(&mut envoy, &admin_file, folder.path()).await;
+        let mut gateway = Self {
+            address: admin,
+            idp,
+            admin,
+            vms_at_start: 0,
+            envoy,
+            folder,
+        };
+        gateway.wait_until_ready().await;
+        gateway
+    }
+
+    async fn wait_until_ready(&mut self) {
+        until("Envoy is ready", async || {
+            get(self.admin, "/ready", &[]).await.status == 200
+        })
+        .await;
+        let listeners = get(self.admin, "/listeners?format=json", &[]).await.json();
+        let port =
+            &listeners["listener_statuses"][0]["local_address"]["socket_address"]["port_value"];
+        let port = u16::try_from(port.as_u64().unwrap()).unwrap();
+        self.address = SocketAddr::from(([127, 0, 0, 1], port));
+        self.vms_at_start = self.stat("wasm.envoy.wasm.runtime.v8.created").await;
+    }
+
+    /// A token with these scopes.
+    pub fn token(&self, scope: &str) -> String {
+        self.idp.mint(&Mint::default().scope(scope))
+    }
+
+    /// A GET with these headers.
+    pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        get(self.address, path, headers).await
+    }
+
+    /// A GET below `/api` with this access token.
+    pub async fn get_with(&self, token: &str) -> Answer {
+        let authorization = format!("Bearer {token}");
+        self.get("/api/x", &[("authorization", &authorization)])
+            .await
+    }
+
+    /// A request with this head, sent as it is but for the `host` and `connection` that are added.
+    pub async fn send(&self, request_line: &[u8], headers: &[(&[u8], &[u8])]) -> Answer {
+        request(self.address, request_line, headers, b"").await
+    }
+
+    /// The value of one of Envoy's counters or gauges; 0 if it does not exist yet.
+    pub async fn stat(&self, name: &str) -> u64 {
+        let stats = get(self.admin, "/stats?usedonly", &[]).await.text();
+        let value = stats
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        value.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// Requests that the gateway is busy with.
+    pub async fn active_requests(&self) -> u64 {
+        self.stat("http.gateway.downstream_rq_active").await
+    }
+
+    /// What Envoy and the filter have logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// After whatever a test did: a good token still passes, and no VM was lost.
+    pub async fn assert_well(&self) {
+        self.idp.set_fault(None);
+        let token = self.token("api:read");
+        let answer = self.get_with(&token).await;
+        assert_eq!(
+            answer.status, 200,
+            "a good token no longer passes: {answer:?}"
+        );
+        let vms = self.stat("wasm.envoy.wasm.runtime.v8.created").await;
+        assert_eq!(vms, self.vms_at_start, "a VM was made anew: {}", self.log());
+        assert_eq!(self.stat("wasm.portvakt.vm_reload").await, 0);
+        let log = self.log();
+        assert!(
+            !log.contains("panicked") && !log.contains("[critical]"),
+            "{log}"
+        );
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.envoy.kill();
+        let _ = self.envoy.wait();
+        if std::thread::panicking() {
+            eprintln!("Envoy's log:\n{}", self.log());
+        }
+    }
+}
+
+/// Waits until `condition` holds.
+pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "in vain waited until {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Runs `envoy --mode validate` on this configuration, in the repository's folder.
+pub fn validate(config: &Value, environment: &[(&str, &str)]) -> Output {
+    let folder = TempDir::new().unwrap();
+    let config_file = write_config(&folder, config);
+    Command::new(envoy_binary())
+        .args(["--mode", "validate", "-c"])
+        .arg(config_file)
+        .envs(environment.iter().copied())
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap()
+}
+
+/// `envoy.yaml` as it is.
+pub fn shipped_config() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy.yaml");
+    serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The filter's own part of Envoy's configuration.
+pub fn filter_config(config: &mut Value) -> &mut Value {
+    at(
+        config,
+        &format!("{CONNECTION_MANAGER}/http_filters/0/typed_config/config"),
+    )
+}
+
+/// What stands at that JSON Pointer.
+pub fn at<'a>(config: &'a mut Value, pointer: &str) -> &'a mut Value {
+    config
+        .pointer_mut(pointer)
+        .unwrap_or_else(|| panic!("envoy.yaml has no {pointer}"))
+}
+
+pub const CONNECTION_MANAGER: &str =
+    "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+
+/// `envoy.yaml` with free ports and the plugin configuration of the test.
+fn envoy_config(setup: &Setup, idp: &DevIdp) -> Value {
+    let mut config = shipped_config();
+    let endpoint = format!("http://{}/api/v1/introspect", idp.idp_addr());
+    let port = "address/socket_address/port_value";
+    let upstream = "load_assignment/endpoints/0/lb_endpoints/0/endpoint";
+    let changes = [
+        (format!("/admin/{port}"), json!(0)),
+        (format!("/static_resources/listeners/0/{port}"), json!(0)),
+        (
+            format!("/static_resources/clusters/0/{upstream}/{port}"),
+            json!(idp.idp_addr().port()),
+        ),
+        (
+            format!("/static_resources/clusters/1/{upstream}/{port}"),
+            json!(idp.api_addr().port()),
+        ),
+        (
+            format!("{CONNECTION_MANAGER}/http2_protocol_options/max_concurrent_streams"),
+            json!(1000),
+        ),
+    ];
+    for (pointer, value) in changes {
+        *at(&mut config, &pointer) = value;
+    }
+    // Tests hold answers back for as long as they need.
+    let protocol = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let options =
+        format!("/static_resources/clusters/0/typed_extension_protocol_options/{protocol}");
+    remove(
+        at(&mut config, &format!("{options}/retry_policy")),
+        "per_try_timeout",
+    );
+
+    let filter = filter_config(&mut config);
+    filter["vm_config"]["code"]["local"]["filename"] = json!(wasm());
+    filter["vm_config"]["environment_variables"] =
+        json!({ "key_values": { "NAIS_TOKEN_INTROSPECTION_ENDPOINT": endpoint } });
+    filter["configuration"]["value"] = json!(setup.plugin.to_string());
+    if !setup.envoy_normalizes_paths {
+        let manager = at(&mut config, CONNECTION_MANAGER);
+        for key in [
+            "normalize_path",
+            "merge_slashes",
+            "path_with_escaped_slashes_action",
+        ] {
+            remove(manager, key);
+        }
+    }
+    (setup.edit)(&mut config);
+    config
+}
+
+fn remove(object: &mut Value, key: &str) {
+    let removed = object.as_object_mut().unwrap().remove(key);
+    assert!(removed.is_some(), "envoy.yaml has no {key} here");
+}
+
+fn write_config(folder: &TempDir, config: &Value) -> PathBuf {
+    let file = folder.path().join("envoy.json");
+    fs::write(&file, config.to_string()).unwrap();
+    file
+}
+
+async fn admin_address(envoy: &mut Child, file: &Path, folder: &Path) -> SocketAddr {
+    let mut address = None;
+    until("Envoy says where its admin is", async || {
+        if let Some(status) = envoy.try_wait().unwrap() {
+            let log = fs::read_to_string(folder.join("log")).unwrap();
+            panic!("Envoy ended with {status}:\n{log}");
+        }
+        address = fs::read_to_string(file)
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
+        address.is_some()
+    })
+    .await;
+    address.unwrap()
+}
+
+fn envoy_binary() -> PathBuf {
+    std::env::var_os("ENVOY")
+        .expect("ENVOY is not set: run `make test`")
+        .into()
+}
+
+fn wasm() -> PathBuf {
+    std::env::var_os("PORTVAKT_WASM")
+        .expect("PORTVAKT_WASM is not set: run `make test`")
+        .into()
+}

@@ -1,0 +1,24 @@
+//! The built filter in a real Envoy, against the local identity provider.
+//!
+//! `make test` builds the filter and says where it and Envoy are. Each test starts an Envoy of its
+//! own, from the very `envoy.yaml` that users copy, on free ports, and ends it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "tests may fail loudly"
+)]
+
+mod answers;
+mod client;
+mod configuration;
+mod faults;
+mod gateway;
+mod hostile;
+mod protocols;
+mod rfc7662;
+mod waiting;
