@@ -33,7 +33,13 @@ fi
 
 if cargo deny --version >/dev/null 2>&1; then
     step "cargo deny"
-    cargo deny --locked check
+    cargo deny --locked check bans licenses sources
+    # The list of advisories comes over the network.
+    if cargo deny fetch db >/dev/null 2>&1; then
+        cargo deny --locked check advisories
+    else
+        step "cargo deny: advisories skipped, their list can't be fetched"
+    fi
 else
     step "cargo deny: skipped, not installed"
 fi

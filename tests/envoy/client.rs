@@ -80,21 +80,31 @@ pub async fn send_head(
     stream
 }
 
-/// Reads the answer to the end of the connection.
+/// Reads the answer, to its end or that of the connection. Envoy may keep a connection open for a
+/// while after it has answered early.
 pub async fn read_answer(mut stream: TcpStream) -> Answer {
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await.unwrap();
+    loop {
+        let read = stream.read_buf(&mut bytes).await.unwrap();
+        match parse(&bytes) {
+            Some((answer, is_whole)) if is_whole || read == 0 => return answer,
+            None if read == 0 => panic!("half an answer: {}", bytes.escape_ascii()),
+            _ => {}
+        }
+    }
+}
+
+/// What has come so far, if the head is there, and whether it is the whole answer.
+fn parse(bytes: &[u8]) -> Option<(Answer, bool)> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut response = httparse::Response::new(&mut headers);
-    let head = response.parse(&bytes).unwrap();
-    let httparse::Status::Complete(head) = head else {
-        panic!("half an answer: {}", bytes.escape_ascii());
+    let httparse::Status::Complete(head) = response.parse(bytes).unwrap() else {
+        return None;
     };
+    let headers = response.headers.iter();
     let mut answer = Answer {
         status: response.code.unwrap(),
-        headers: response
-            .headers
-            .iter()
+        headers: headers
             .map(|h| {
                 (
                     h.name.to_owned(),
@@ -105,15 +115,19 @@ pub async fn read_answer(mut stream: TcpStream) -> Answer {
         body: bytes[head..].to_vec(),
     };
     if answer.header("transfer-encoding").as_deref() == Some("chunked") {
+        let is_whole = answer.body.ends_with(b"0\r\n\r\n");
         answer.body = join_chunks(&answer.body);
+        return Some((answer, is_whole));
     }
-    answer
+    let length = answer.header("content-length");
+    let is_whole = length.is_some_and(|length| length.parse() == Ok(answer.body.len()));
+    Some((answer, is_whole))
 }
 
 fn join_chunks(mut rest: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(httparse::Status::Complete((start, size))) = httparse::parse_chunk_size(rest) {
-        let end = start + usize::try_from(size).unwrap();
+        let end = (start + usize::try_from(size).unwrap()).min(rest.len());
         body.extend_from_slice(&rest[start..end]);
         rest = &rest[(end + 2).min(rest.len())..];
     }

@@ -68,8 +68,9 @@ async fn credentials_that_are_repeated() {
         (&[b"Bearer x", good], 400),
         (&[b"Basic YTpi", good], 400),
         (&[good, b"Basic YTpi"], 400),
-        (&[b"", good], 400),
-        (&[good, b""], 400),
+        // Envoy drops what is empty when it joins: one credential is left, for the API as well.
+        (&[b"", good], 200),
+        (&[good, b""], 200),
         (&[b"Basic YTpi", b"Basic YTpi"], 401),
     ];
     for (values, status) in cases {
