@@ -66,6 +66,7 @@ const INVALID_TOKEN: &str = r#"Bearer realm="test", error="invalid_token""#;
 const INSUFFICIENT: &str = r#"Bearer realm="test", error="insufficient_scope", scope="api:read""#;
 
 #[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::too_many_lines, reason = "a table")]
 async fn refusals() {
     let gateway = Gateway::start(Setup {
         envoy_normalizes_paths: false,
