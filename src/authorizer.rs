@@ -1,18 +1,25 @@
 //! The flow: head → token → facts → rule → decision.
 //!
-//! Sans-IO: the host brings a request's head in and carries the step out. A rule is selected
-//! first, because it says whether a token is needed at all; its requirement is checked last, on
-//! the facts that the endpoint told.
+//! Sans-IO: the host brings a request's head and the time in and carries the step out. A rule is
+//! selected first, because it says whether a token is needed at all; its requirement is checked
+//! last, on the facts that the endpoint told, whether it told them just now or before.
+
+use std::cell::RefCell;
 
 use crate::bearer::{AccessToken, CredentialsError, TokenSource};
+use crate::cache::lifetime::Worth;
+use crate::cache::shared::SharedData;
+use crate::cache::{Cache, Found, Source};
 use crate::digest::TokenDigest;
 use crate::head::RequestHead;
 use crate::introspection::IntrospectionConfig;
-use crate::introspection::response::{Answer, Introspection};
+use crate::introspection::health::{Health, Transition};
+use crate::introspection::response::{Answer, Introspection, Reply};
 use crate::policy::requirement::{Requirement, Unmet};
 use crate::policy::{Access, NoRule, RuleId, Rules};
 use crate::rejection::{ChallengeParameters, Reason, Rejection};
 use crate::scope::Scope;
+use crate::time::Time;
 
 /// A valid configuration, at work.
 #[derive(Debug)]
@@ -25,15 +32,47 @@ pub struct Authorizer {
     pub rules: Rules,
     /// What challenges carry.
     pub challenge: ChallengeParameters,
+    /// What is known about tokens.
+    pub cache: Cache,
+    /// Whether requests pass, unauthenticated, while the endpoint is out.
+    pub failure_mode_allow: bool,
+    /// Whether the endpoint is out.
+    pub health: RefCell<Health>,
 }
 
 /// What is to be done with a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// It is decided.
+    /// It is decided without a look at the token.
     Decided(Decision),
+    /// It is decided by what is known about its token.
+    Known {
+        /// The decision.
+        decision: Decision,
+        /// Where the facts came from.
+        lookup: Lookup,
+        /// What would be asked if nothing were known.
+        question: Question,
+        /// Whether to ask it in the background.
+        is_due: bool,
+    },
     /// The endpoint is to be asked about the token.
     Introspect(Question),
+}
+
+/// How facts were come by, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// This worker knew.
+    Hit,
+    /// Another worker had shared them.
+    SharedHit,
+    /// They are past their time, but the endpoint is out.
+    Stale,
+    /// The endpoint is asked.
+    Miss,
+    /// The endpoint is being asked already.
+    Coalesced,
 }
 
 /// The end of the flow.
@@ -52,6 +91,8 @@ pub enum Grant {
     Anonymous,
     /// The token meets the rule's requirement.
     Token,
+    /// The endpoint is out, and the configuration says to let requests through.
+    FailureMode,
 }
 
 /// A question to the endpoint, and what is to be remembered until it is answered.
@@ -65,59 +106,165 @@ pub struct Question {
     pub rule: RuleId,
 }
 
+impl Lookup {
+    /// All of them, for metrics that are defined ahead.
+    pub const ALL: [Self; 5] = [
+        Self::Hit,
+        Self::SharedHit,
+        Self::Stale,
+        Self::Miss,
+        Self::Coalesced,
+    ];
+
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::SharedHit => "shared_hit",
+            Self::Stale => "stale",
+            Self::Miss => "miss",
+            Self::Coalesced => "coalesced",
+        }
+    }
+}
+
 impl Grant {
     /// All of them, for metrics that are defined ahead.
-    pub const ALL: [Self; 2] = [Self::Anonymous, Self::Token];
+    pub const ALL: [Self; 3] = [Self::Anonymous, Self::Token, Self::FailureMode];
 
     /// Its name in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Anonymous => "anonymous",
             Self::Token => "token",
+            Self::FailureMode => "failure_mode",
         }
     }
 }
 
 impl Authorizer {
     /// A request's head has arrived.
-    pub fn on_request(&self, head: &impl RequestHead) -> Step {
+    pub fn on_request(
+        &self,
+        head: &impl RequestHead,
+        data: &impl SharedData,
+        now: impl FnOnce() -> Time,
+    ) -> Step {
         let (rule, requirement) = match self.rules.select(head) {
             Ok((id, rule)) => match &rule.access {
                 Access::Anonymous => return Step::Decided(Decision::Forward(Grant::Anonymous)),
                 Access::Token(requirement) => (id, requirement),
             },
-            Err(NoRule::NoMatch) => return self.rejected(Reason::NoRule),
-            Err(NoRule::AmbiguousPath) => return self.rejected(Reason::AmbiguousPath),
+            Err(NoRule::NoMatch) => return self.rejected(Reason::NoRule, &[]),
+            Err(NoRule::AmbiguousPath) => return self.rejected(Reason::AmbiguousPath, &[]),
         };
         let token = match self.token.extract(head) {
             Ok(token) => token,
-            Err(error) => {
-                let reason = match error {
-                    CredentialsError::Missing => Reason::NoCredentials,
-                    CredentialsError::Malformed => Reason::InvalidRequest,
-                };
-                return Step::Decided(self.reject(reason, &requirement.scopes));
+            Err(CredentialsError::Missing) => {
+                return self.rejected(Reason::NoCredentials, &requirement.scopes);
+            }
+            Err(CredentialsError::Malformed) => {
+                return self.rejected(Reason::InvalidRequest, &requirement.scopes);
             }
         };
-        Step::Introspect(Question {
+        let question = Question {
             digest: TokenDigest::of(&token),
             token,
             rule,
-        })
+        };
+        match self.look_up(&question.digest, data, now()) {
+            Some((found, lookup)) => Step::Known {
+                decision: self.judge(requirement, &found.what),
+                lookup,
+                question,
+                is_due: found.is_due,
+            },
+            None => Step::Introspect(question),
+        }
+    }
+
+    /// What is known about a token, if that counts just now.
+    pub fn look_up(
+        &self,
+        digest: &TokenDigest,
+        data: &impl SharedData,
+        now: Time,
+    ) -> Option<(Found, Lookup)> {
+        let found = self
+            .cache
+            .look_up(digest, now, &self.introspection.api, data)?;
+        let lookup = match (found.worth, found.source) {
+            (Worth::Fresh, Source::Local) => Lookup::Hit,
+            (Worth::Fresh, Source::Shared) => Lookup::SharedHit,
+            (Worth::Stale, _) if self.health.borrow().is_out() => Lookup::Stale,
+            (Worth::Stale | Worth::None, _) => return None,
+        };
+        Some((found, lookup))
+    }
+
+    /// The endpoint's reply to a callout that was dispatched at `asked_at`: reads it and remembers
+    /// what it said.
+    pub fn on_reply(
+        &self,
+        digest: &TokenDigest,
+        asked_at: Time,
+        reply: Reply<'_>,
+        data: &impl SharedData,
+        now: Time,
+    ) -> Answer {
+        let answer = self.introspection.api.parse(reply);
+        if let (Ok(what), Some(body)) = (&answer, reply.body) {
+            self.cache.learn(digest, what, body, asked_at, now, data);
+        }
+        answer
+    }
+
+    /// Takes note of what a callout came to; `Some` if an outage began or ended with it.
+    pub fn observe<'a>(&self, answer: &'a Answer, now: Time) -> Option<Transition<'a>> {
+        self.health.borrow_mut().observe(answer, now)
     }
 
     /// The endpoint's answer for a request that `rule` was selected for.
-    pub fn on_answer(&self, rule: RuleId, answer: &Answer) -> Decision {
+    pub fn on_answer(
+        &self,
+        rule: RuleId,
+        digest: &TokenDigest,
+        answer: &Answer,
+        data: &impl SharedData,
+        now: Time,
+    ) -> (Decision, Option<Lookup>) {
         let Some(Access::Token(requirement)) = self.rules.get(rule).map(|rule| &rule.access) else {
-            return self.reject(Reason::NoRule, &[]);
+            return (self.reject(Reason::NoRule, &[]), None);
         };
         match answer {
-            Ok(Introspection::Active(facts)) => match requirement.check(facts) {
-                Ok(()) => Decision::Forward(Grant::Token),
-                Err(unmet) => self.unmet(unmet, requirement),
-            },
-            Ok(Introspection::Inactive) => self.reject(Reason::InvalidToken, &requirement.scopes),
-            Err(_) => self.endpoint_out(),
+            Ok(what) => (self.judge(requirement, what), None),
+            Err(error) if error.is_outage() => self.without_answer(requirement, digest, data, now),
+            Err(_) => (self.endpoint_out(), None),
+        }
+    }
+
+    /// The endpoint is out: what was known before may still count, and whoever was known to be
+    /// inactive or has expired is let through in no case.
+    fn without_answer(
+        &self,
+        requirement: &Requirement,
+        digest: &TokenDigest,
+        data: &impl SharedData,
+        now: Time,
+    ) -> (Decision, Option<Lookup>) {
+        let known = self
+            .cache
+            .look_up(digest, now, &self.introspection.api, data);
+        match known {
+            Some(found) if found.worth != Worth::None => {
+                let decision = self.judge(requirement, &found.what);
+                (decision, Some(Lookup::Stale))
+            }
+            Some(found) if self.failure_mode_allow && found.what.has_ended(now) => {
+                (self.reject(Reason::InvalidToken, &[]), None)
+            }
+            _ if self.failure_mode_allow => (Decision::Forward(Grant::FailureMode), None),
+            _ => (self.endpoint_out(), None),
         }
     }
 
@@ -126,14 +273,19 @@ impl Authorizer {
         self.reject(Reason::EndpointOut, &[])
     }
 
-    fn unmet(&self, unmet: Unmet, requirement: &Requirement) -> Decision {
-        match unmet {
-            Unmet::Scope => self.reject(Reason::InsufficientScope, &requirement.scopes),
+    fn judge(&self, requirement: &Requirement, what: &Introspection) -> Decision {
+        let scopes = &requirement.scopes;
+        match what {
+            Introspection::Active(facts) => match requirement.check(facts) {
+                Ok(()) => Decision::Forward(Grant::Token),
+                Err(Unmet::Scope) => self.reject(Reason::InsufficientScope, scopes),
+            },
+            Introspection::Inactive => self.reject(Reason::InvalidToken, scopes),
         }
     }
 
-    fn rejected(&self, reason: Reason) -> Step {
-        Step::Decided(self.reject(reason, &[]))
+    fn rejected(&self, reason: Reason, scopes: &[Scope]) -> Step {
+        Step::Decided(self.reject(reason, scopes))
     }
 
     fn reject(&self, reason: Reason, scopes: &[Scope]) -> Decision {

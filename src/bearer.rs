@@ -40,8 +40,12 @@ pub enum CredentialsError {
 impl TokenSource {
     /// The request's one access token.
     pub fn extract(&self, head: &impl RequestHead) -> Result<AccessToken, CredentialsError> {
-        let value = head.header(&self.header).ok_or(CredentialsError::Missing)?;
-        let value = trim(&value);
+        let values = head.values(&self.header);
+        let value = match values.as_slice() {
+            [] => return Err(CredentialsError::Missing),
+            [value] => trim(value),
+            _ => return Err(CredentialsError::Malformed),
+        };
         if value.is_empty() {
             return Err(CredentialsError::Missing);
         }
@@ -91,6 +95,11 @@ impl AccessToken {
     /// The token itself, for the introspection request and nothing else.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// No token at all: what stands in its place where only the rest matters.
+    pub(crate) fn none() -> Self {
+        Self(String::new())
     }
 
     /// A token from a text, for tests and tools that have no request.
@@ -199,7 +208,7 @@ mod tests {
             (&[b"Basic YTpi", b"Bearer abc"], Err(Malformed)),
             (&[b"Basic YTpi", b"bearer"], Err(Malformed)),
             (&[b"Bearer", b"Bearer abc"], Err(Malformed)),
-            (&[b"", b"Bearer abc"], Err(Malformed)),
+            (&[b"", b"Bearer abc"], Ok("abc")),
         ];
         for case in cases {
             check(&bearer(), *case);
@@ -218,6 +227,7 @@ mod tests {
             (&[b"abc"], Ok("abc")),
             (&[b"Bearer abc"], Err(Malformed)),
             (&[b"abc", b"def"], Err(Malformed)),
+            (&[b"", b"abc"], Err(Malformed)),
             (&[b"123456789"], Err(Malformed)),
         ];
         for case in cases {

@@ -16,6 +16,11 @@ impl TokenDigest {
     pub fn of(token: &AccessToken) -> Self {
         Self(blake3::hash(token.expose().as_bytes()).into())
     }
+
+    /// All 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 /// The first 8 hex digits: enough to find a token's lines in a log.

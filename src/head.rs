@@ -5,10 +5,14 @@
 
 /// A request's head, read lazily.
 pub trait RequestHead {
-    /// The value of a header or pseudo-header by its lower-case name; `None` if it is absent.
-    /// A header that was sent several times comes joined by `,`. The bytes are the client's:
-    /// they need not be UTF-8.
+    /// The value of a header or pseudo-header by its lower-case name; `None` if it is absent. Of
+    /// one that was sent several times, the first. The bytes are the client's: they need not be
+    /// UTF-8.
     fn header(&self, name: &str) -> Option<Vec<u8>>;
+
+    /// The values of a header, one for each time it was sent. Envoy has joined those of
+    /// `authorization` by `,` before anybody can see them.
+    fn values(&self, name: &str) -> Vec<Vec<u8>>;
 }
 
 /// Whether this is a gRPC request, by Envoy's own rule: `content-type` is `application/grpc`,
@@ -30,13 +34,18 @@ pub(crate) mod fake {
 
     impl RequestHead for FakeHead<'_> {
         fn header(&self, name: &str) -> Option<Vec<u8>> {
-            let values: Vec<_> = self
-                .0
-                .iter()
-                .filter(|(n, _)| *n == name)
-                .map(|(_, value)| *value)
-                .collect();
-            (!values.is_empty()).then(|| values.join(&b','))
+            self.values(name).into_iter().next()
+        }
+
+        fn values(&self, name: &str) -> Vec<Vec<u8>> {
+            let all = self.0.iter().filter(|(n, _)| *n == name);
+            let values: Vec<_> = all.map(|(_, value)| value.to_vec()).collect();
+            if name == "authorization" && !values.is_empty() {
+                // As Envoy does it: what is empty is dropped.
+                let given = values.into_iter().filter(|value| !value.is_empty());
+                return vec![given.collect::<Vec<_>>().join(&b',')];
+            }
+            values
         }
     }
 }

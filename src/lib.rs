@@ -10,6 +10,7 @@
 
 pub mod authorizer;
 pub mod bearer;
+pub mod cache;
 pub mod config;
 pub mod digest;
 pub mod head;
@@ -19,6 +20,7 @@ pub mod object;
 pub mod policy;
 pub mod rejection;
 pub mod scope;
+pub mod time;
 
 #[allow(
     missing_docs,

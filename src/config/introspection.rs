@@ -1,11 +1,12 @@
 //! The section `introspection`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::raw::{Hidden, RawApi, RawClientAuthentication, RawIntrospection, RawMethod, RawSecret};
+use super::raw::{
+    Fields, Hidden, RawApi, RawClientAuthentication, RawIntrospection, RawMethod, RawSecret,
+};
 use super::{ConfigError, header_name, refuse};
 use crate::introspection::request::{ClientAuthentication, Endpoint, ExtraFields, Secret};
 use crate::introspection::{Api, IntrospectionConfig};
@@ -82,8 +83,8 @@ pub(super) fn valid(
     Ok(IntrospectionConfig {
         cluster: raw.cluster,
         endpoint,
-        headers: headers(raw.headers, &api)?,
-        parameters: parameters(raw.parameters, &api)?,
+        headers: headers(raw.headers.0, &api)?,
+        parameters: parameters(raw.parameters.0, &api)?,
         api,
         timeout,
     })
@@ -159,7 +160,7 @@ fn client_authentication(
     env: &impl Fn(&str) -> Option<String>,
 ) -> Result<ClientAuthentication, ConfigError> {
     let id_key = "introspection.client_authentication.client_id";
-    let secret = secret(raw.secret, env)?;
+    let secret = secret(raw.secret.0, env)?;
     let client_id = match (raw.method, raw.client_id) {
         (RawMethod::Bearer, None) => return bearer(secret),
         (RawMethod::Bearer, Some(_)) => return refuse(id_key, "not with `method: bearer`"),
@@ -190,20 +191,19 @@ fn bearer(secret: Secret) -> Result<ClientAuthentication, ConfigError> {
 
 fn secret(raw: RawSecret, env: &impl Fn(&str) -> Option<String>) -> Result<Secret, ConfigError> {
     let key = "introspection.client_authentication.secret";
-    let text = match raw {
-        RawSecret::Inline(Hidden(text)) => text,
-        RawSecret::Env(name) => match env(&name) {
+    let text = match (raw.env, raw.inline) {
+        (None, Some(Hidden(text))) => text,
+        // Without the name: somebody may have put the secret there.
+        (Some(Hidden(name)), None) => match env(&name) {
             Some(text) => text,
             None => {
                 return refuse(
                     format!("{key}.env"),
-                    format!(
-                        "{name} is not in the VM's environment \
-                         (vm_config.environment_variables)"
-                    ),
+                    "names no variable in the VM's environment (vm_config.environment_variables)",
                 );
             }
         },
+        (_, _) => return refuse(key, "expected either { env: NAME } or { inline: TEXT }"),
     };
     if text.is_empty() {
         return refuse(key, "is empty");
@@ -211,7 +211,7 @@ fn secret(raw: RawSecret, env: &impl Fn(&str) -> Option<String>) -> Result<Secre
     Ok(Secret::new(text))
 }
 
-fn headers(raw: BTreeMap<String, Hidden>, api: &Api) -> Result<ExtraFields, ConfigError> {
+fn headers(Fields(raw): Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
     let authenticates = matches!(
         api,
         Api::Rfc7662 {
@@ -244,12 +244,16 @@ fn headers(raw: BTreeMap<String, Hidden>, api: &Api) -> Result<ExtraFields, Conf
     Ok(ExtraFields(fields))
 }
 
-fn parameters(raw: BTreeMap<String, Hidden>, api: &Api) -> Result<ExtraFields, ConfigError> {
+fn parameters(Fields(raw): Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
     let own: &[&str] = match api {
         Api::Texas { .. } => &["identity_provider", "token"],
-        Api::Rfc7662 { .. } => &["token", "token_type_hint", "client_id", "client_secret"],
+        Api::Rfc7662 {
+            client_authentication: Some(ClientAuthentication::Post { .. }),
+            ..
+        } => &["token", "token_type_hint", "client_id", "client_secret"],
+        Api::Rfc7662 { .. } => &["token", "token_type_hint"],
     };
-    if let Some(name) = raw.keys().find(|name| own.contains(&name.as_str())) {
+    if let Some((name, _)) = raw.iter().find(|(name, _)| own.contains(&name.as_str())) {
         return refuse(
             format!("introspection.parameters.{name}"),
             "is not yours to set",

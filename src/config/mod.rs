@@ -1,10 +1,12 @@
 //! From the plugin configuration as it is written to an [`Authorizer`] that no code needs to
 //! doubt. What cannot work is refused here, with one line that names the key.
 
+mod cache;
 mod introspection;
 mod raw;
 mod rules;
 
+use std::cell::RefCell;
 use std::fmt;
 
 use http::HeaderName;
@@ -37,11 +39,15 @@ pub fn parse(json: &[u8], env: impl Fn(&str) -> Option<String>) -> Result<Author
 }
 
 fn valid(raw: RawConfig, env: impl Fn(&str) -> Option<String>) -> Result<Authorizer, ConfigError> {
+    let introspection = introspection::valid(raw.introspection.0, &env)?;
     Ok(Authorizer {
-        introspection: introspection::valid(raw.introspection.0, &env)?,
+        cache: cache::valid(raw.cache.0, &introspection)?,
+        introspection,
         token: token(raw.token.0)?,
         rules: rules::valid(raw.required_scopes, raw.rules)?,
         challenge: challenge(raw.challenge.0)?,
+        failure_mode_allow: raw.failure_mode_allow,
+        health: RefCell::default(),
     })
 }
 

@@ -3,11 +3,10 @@
 //! Unknown keys are errors everywhere, and so is a key with nothing behind it (`null`): an empty
 //! condition must not read as no condition.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer};
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::object::Object;
@@ -24,6 +23,12 @@ pub(super) struct RawConfig {
     /// The first that matches decides.
     #[serde(default, deserialize_with = "given")]
     pub rules: Option<Vec<Object<RawRule>>>,
+    /// How long facts about tokens count.
+    #[serde(default)]
+    pub cache: Object<RawCache>,
+    /// Whether requests pass, unauthenticated, while the endpoint is out.
+    #[serde(default)]
+    pub failure_mode_allow: bool,
     /// Where the access token is.
     #[serde(default)]
     pub token: Object<RawToken>,
@@ -55,10 +60,10 @@ pub(super) struct RawIntrospection {
     pub client_authentication: Option<Object<RawClientAuthentication>>,
     /// Extra request headers.
     #[serde(default)]
-    pub headers: BTreeMap<String, Hidden>,
+    pub headers: Object<Fields>,
     /// Extra body parameters.
     #[serde(default)]
-    pub parameters: BTreeMap<String, Hidden>,
+    pub parameters: Object<Fields>,
     /// How long the answer may take. Default: `1s`.
     #[serde(default, deserialize_with = "given")]
     pub timeout: Option<String>,
@@ -86,7 +91,7 @@ pub(super) struct RawClientAuthentication {
     #[serde(default, deserialize_with = "given")]
     pub client_id: Option<String>,
     /// The client's secret, or with `bearer` the filter's own access token.
-    pub secret: RawSecret,
+    pub secret: Object<RawSecret>,
 }
 
 /// Client authentication methods, by their registered names where they have one.
@@ -99,10 +104,15 @@ pub(super) enum RawMethod {
 }
 
 /// Where a secret comes from: `{ env: NAME }` or `{ inline: TEXT }`.
-#[derive(Debug)]
-pub(super) enum RawSecret {
-    Env(String),
-    Inline(Hidden),
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSecret {
+    /// A variable in the VM's environment.
+    #[serde(default, deserialize_with = "given")]
+    pub env: Option<Hidden>,
+    /// The secret itself.
+    #[serde(default, deserialize_with = "given")]
+    pub inline: Option<Hidden>,
 }
 
 /// One rule.
@@ -147,6 +157,30 @@ pub(super) struct RawRequire {
     pub scopes: Option<Vec<String>>,
 }
 
+/// How long facts about tokens count.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCache {
+    /// Tokens that a worker remembers, of each kind. Default: 10000.
+    #[serde(default, deserialize_with = "given")]
+    pub max_entries: Option<u64>,
+    /// A known token is asked about again after this. Default: `60s`.
+    #[serde(default, deserialize_with = "given")]
+    pub max_ttl: Option<String>,
+    /// The same for tokens found inactive. Default: `5s`.
+    #[serde(default, deserialize_with = "given")]
+    pub inactive_ttl: Option<String>,
+    /// How long past `max_ttl` a known token counts while the endpoint is out. Default: `0s`.
+    #[serde(default, deserialize_with = "given")]
+    pub max_stale: Option<String>,
+    /// Whether tokens in use are asked about before `max_ttl` is up. Default: true.
+    #[serde(default, deserialize_with = "given")]
+    pub refresh_ahead: Option<bool>,
+    /// Whether the workers share what they know. Default: true.
+    #[serde(default, deserialize_with = "given")]
+    pub shared: Option<bool>,
+}
+
 /// Where the access token is.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -174,6 +208,37 @@ pub(super) struct RawChallenge {
     pub resource_metadata: Option<String>,
 }
 
+/// Names and values, each name once.
+#[derive(Debug, Default)]
+pub(super) struct Fields(pub Vec<(String, Hidden)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor).map(Self)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Vec<(String, Hidden)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of strings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields: Self::Value = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, _>()? {
+            if fields.iter().any(|(other, _)| *other == name) {
+                return Err(de::Error::custom(format_args!("`{name}` is given twice")));
+            }
+            fields.push((name, value));
+        }
+        Ok(fields)
+    }
+}
+
 /// A text that may be a secret: neither it nor what stands in its place is ever printed.
 #[derive(Clone)]
 pub(super) struct Hidden(pub String);
@@ -189,24 +254,6 @@ impl<'de> Deserialize<'de> for Hidden {
         match Value::deserialize(deserializer)? {
             Value::String(text) => Ok(Self(text)),
             _ => Err(de::Error::custom("expected a string")),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for RawSecret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let expected = || de::Error::custom("expected { env: NAME } or { inline: TEXT }");
-        let Value::Object(object) = Value::deserialize(deserializer)? else {
-            return Err(expected());
-        };
-        let mut members = object.into_iter();
-        match (members.next(), members.next()) {
-            (Some((key, Value::String(text))), None) => match key.as_str() {
-                "env" => Ok(Self::Env(text)),
-                "inline" => Ok(Self::Inline(Hidden(text))),
-                _ => Err(expected()),
-            },
-            _ => Err(expected()),
         }
     }
 }

@@ -141,8 +141,6 @@ fn top_level() {
 #[test]
 fn sections_that_are_not_built_yet_are_unknown() {
     for section in [
-        r#""cache":{}"#,
-        r#""failure_mode_allow":false"#,
         r#""jwt_precheck":{}"#,
         r#""forward":{}"#,
         r#""protected_resource":{}"#,
@@ -325,27 +323,24 @@ fn client_authentication() {
         (r#""method":"bearer""#, Err(": missing field `secret`")),
         (
             r#""method":"bearer","secret":"s3cret""#,
-            Err(".secret: expected { env: NAME } or { inline: TEXT }"),
+            Err(".secret: invalid type: string, expected an object"),
         ),
         (
             r#""method":"bearer","secret":{"inline":["s3cret"]}"#,
-            Err(".secret: expected {"),
+            Err(".secret"),
         ),
         (
             r#""method":"bearer","secret":{"file":"s3cret"}"#,
-            Err(".secret: expected {"),
+            Err(".secret"),
         ),
         (
             r#""method":"bearer","secret":{"env":"A","inline":"s3cret"}"#,
-            Err(".secret: expected {"),
+            Err(".secret"),
         ),
-        (
-            r#""method":"bearer","secret":{}"#,
-            Err(".secret: expected {"),
-        ),
+        (r#""method":"bearer","secret":{}"#, Err(".secret")),
         (
             r#""method":"bearer","secret":{"env":"MISSING"}"#,
-            Err(".secret.env: MISSING is not in"),
+            Err(".secret.env: names no variable"),
         ),
         (
             r#""method":"bearer","secret":{"env":"EMPTY"}"#,

@@ -1,37 +1,55 @@
 //! What a root context and its streams share, and what either does on behalf of a stream.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use log::{debug, info, warn};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{LogLevel, Status};
 
+use super::data::HostData;
 use super::metrics::Metrics;
-use crate::authorizer::{Authorizer, Decision, Question};
-use crate::bearer::AccessToken;
+use crate::authorizer::{Authorizer, Decision, Lookup, Question};
 use crate::digest::TokenDigest;
-use crate::introspection::flights::{Batch, FlightId, Flights, WaiterId};
-use crate::introspection::health::{Health, Transition};
+use crate::introspection::flights::{FlightId, Flights, WaiterId};
+use crate::introspection::health::Transition;
 use crate::introspection::response::Answer;
 use crate::policy::RuleId;
 use crate::rejection::Rejection;
+use crate::time::Time;
 
 /// One configuration at work in one VM.
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) authorizer: Authorizer,
     pub(super) metrics: Metrics,
-    flights: RefCell<Flights<Waiter>>,
-    health: RefCell<Health>,
+    /// Never borrowed across a call to the host.
+    pub(super) flights: RefCell<Flights<Waiter>>,
     queue: u32,
+    /// How many tokens the gauge says that this gate remembers.
+    gauged: Cell<usize>,
+}
+
+/// What a request is about: its rule, and what its token is called.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About {
+    rule: RuleId,
+    digest: TokenDigest,
 }
 
 /// A paused request, as it must be remembered to be told.
 #[derive(Debug)]
 pub(super) struct Waiter {
-    rule: RuleId,
-    digest: TokenDigest,
+    about: About,
     to_grpc: bool,
+}
+
+impl From<&Question> for About {
+    fn from(question: &Question) -> Self {
+        Self {
+            rule: question.rule,
+            digest: question.digest,
+        }
+    }
 }
 
 impl Gate {
@@ -40,8 +58,8 @@ impl Gate {
             authorizer,
             metrics,
             flights: RefCell::default(),
-            health: RefCell::default(),
             queue,
+            gauged: Cell::new(0),
         }
     }
 
@@ -58,22 +76,21 @@ impl Gate {
         question: Question,
         to_grpc: bool,
     ) -> Result<FlightId, Status> {
-        let Question {
-            token,
-            digest,
-            rule,
-        } = question;
         let waiter = Waiter {
-            rule,
-            digest,
+            about: About::from(&question),
             to_grpc,
         };
+        let Question { token, digest, .. } = question;
         let joined = self
             .flights
             .borrow_mut()
             .join(digest, token, stream, waiter);
         if joined.is_new {
-            self.ring().inspect_err(|_| self.leave(joined.id, stream))?;
+            self.metrics.looked_up(Lookup::Miss);
+            self.ring()
+                .inspect_err(|_| self.flights.borrow_mut().cancel(joined.id))?;
+        } else {
+            self.metrics.looked_up(Lookup::Coalesced);
         }
         Ok(joined.id)
     }
@@ -83,79 +100,108 @@ impl Gate {
         self.flights.borrow_mut().leave(flight, stream);
     }
 
-    pub(super) fn next_departure(&self) -> Option<(FlightId, AccessToken)> {
-        self.flights.borrow_mut().next_departure()
+    /// A token in use is asked about though nobody waits.
+    pub(super) fn renew(&self, question: Question) {
+        let is_new = self
+            .flights
+            .borrow_mut()
+            .renew(question.digest, question.token);
+        if is_new {
+            // Without the queue the token is asked about when its time is up.
+            let _ = self.ring();
+        }
     }
 
-    pub(super) fn departed(&self, flight: FlightId, callout: u32) {
-        self.flights.borrow_mut().departed(flight, callout);
-    }
-
-    pub(super) fn landing(&self, callout: u32) -> Option<FlightId> {
-        self.flights.borrow_mut().landing(callout)
-    }
-
-    /// A flight was answered: counts, tells the operator what has changed, and lines up whom to
-    /// tell.
-    pub(super) fn arrived(&self, flight: FlightId, answer: Answer) {
-        self.metrics.answered(&answer);
-        // A statement of its own, so that the borrow ends before the host is called.
-        let transition = self.health.borrow_mut().observe(&answer);
-        match transition {
-            Some(Transition::Out(error)) => warn!("tokens cannot be checked: {error}"),
-            Some(Transition::Back) => info!("tokens can be checked again"),
+    /// A callout came to something: counts, and tells the operator what has changed.
+    pub(super) fn observe(&self, answer: &Answer, digest: &TokenDigest, now: Time) {
+        self.metrics.answered(answer);
+        match self.authorizer.observe(answer, now) {
+            Some(Transition::Trouble(error)) => {
+                warn!("tokens cannot be checked: {error} token={digest}");
+            }
+            Some(Transition::Back) => info!("tokens can be checked again token={digest}"),
             None => {}
         }
-        self.flights.borrow_mut().arrived(flight, answer);
     }
 
-    pub(super) fn next_batch(&self, limit: usize) -> Option<Batch<Waiter>> {
-        self.flights.borrow_mut().next_batch(limit)
+    /// Brings the gauge up to date.
+    pub(super) fn gauge_entries(&self) {
+        self.gauge(self.authorizer.cache.len());
     }
 
-    pub(super) fn has_work(&self) -> bool {
-        self.flights.borrow().has_work()
+    fn gauge(&self, entries: usize) {
+        let before = self.gauged.replace(entries);
+        let signed = |n| i64::try_from(n).unwrap_or(i64::MAX);
+        if entries != before {
+            self.metrics
+                .remembers(signed(entries).saturating_sub(signed(before)));
+        }
     }
 
     /// Decides for a waiter whose question was answered, and carries the decision out. The
     /// effective context must be the waiter's stream.
-    pub(super) fn tell(&self, waiter: &Waiter, answer: &Answer) {
-        let decision = self.authorizer.on_answer(waiter.rule, answer);
+    pub(super) fn tell(&self, waiter: &Waiter, answer: &Answer, now: Time) {
+        let (decision, lookup) = self.authorizer.on_answer(
+            waiter.about.rule,
+            &waiter.about.digest,
+            answer,
+            &HostData,
+            now,
+        );
+        if let Some(lookup) = lookup {
+            self.metrics.looked_up(lookup);
+        }
         self.metrics.decided(&decision);
         match decision {
             // The last thing done for the stream: nothing may be changed after it.
             Decision::Forward(_) => drop(hostcalls::resume_http_request()),
             Decision::Reject(rejection) => {
-                reject(&rejection, waiter.to_grpc, Some(waiter.digest));
+                reject(&rejection, waiter.to_grpc, Some((self, waiter.about)));
             }
         }
     }
 }
 
-/// Answers the stream in the effective context.
-pub(super) fn reject(rejection: &Rejection, to_grpc: bool, digest: Option<TokenDigest>) {
+/// What a configuration that is gone remembered is gone with it.
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.gauge(0);
+    }
+}
+
+/// Answers the stream in the effective context. `about` is for the log.
+pub(super) fn reject(rejection: &Rejection, to_grpc: bool, about: Option<(&Gate, About)>) {
     let reason = rejection.reason().name();
-    let _ = hostcalls::set_property(vec!["portvakt.reason"], Some(reason.as_bytes()));
+    hostcalls::set_property(vec!["portvakt.reason"], Some(reason.as_bytes())).unwrap_or_default();
     if let Ok(LogLevel::Trace | LogLevel::Debug) = hostcalls::get_log_level() {
-        log_refusal(reason, digest);
+        log_refusal(reason, about);
     }
     let response = rejection.response(to_grpc);
     // The last thing done for the stream: nothing may be changed after it.
-    let _ = hostcalls::send_http_response(
+    hostcalls::send_http_response(
         response.status.into(),
         response.headers,
         Some(response.body.as_bytes()),
-    );
+    )
+    .unwrap_or_default();
 }
 
-fn log_refusal(reason: &str, digest: Option<TokenDigest>) {
+fn log_refusal(reason: &str, about: Option<(&Gate, About)>) {
     let request_id = hostcalls::get_property(vec!["request", "id"])
         .ok()
         .flatten()
         .unwrap_or_default();
     let request_id = request_id.escape_ascii();
-    match digest {
-        Some(digest) => debug!("refused: {reason} request={request_id} token={digest}"),
+    match about {
+        Some((gate, About { rule, digest })) => {
+            let rule = gate
+                .authorizer
+                .rules
+                .get(rule)
+                .map(|rule| rule.name.as_str());
+            let rule = rule.unwrap_or_default();
+            debug!("refused: {reason} request={request_id} token={digest} rule={rule:?}");
+        }
         None => debug!("refused: {reason} request={request_id}"),
     }
 }

@@ -15,4 +15,15 @@ impl RequestHead for HostHead {
             .ok()
             .flatten()
     }
+
+    fn values(&self, name: &str) -> Vec<Vec<u8>> {
+        if name == "authorization" {
+            // Joined by Envoy: fetching one header is cheaper than fetching all.
+            return self.header(name).into_iter().collect();
+        }
+        // The SDK takes names, but not values, for UTF-8; Envoy refuses others than tokens.
+        let all = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
+        let own = all.into_iter().filter(|(n, _)| n == name);
+        own.map(|(_, value)| value).collect()
+    }
 }

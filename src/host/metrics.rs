@@ -1,18 +1,23 @@
-//! Counters. Each name carries its labels; `stats_tags` in Envoy's bootstrap take them apart.
+//! Metrics. Each name carries its labels; `stats_tags` in Envoy's bootstrap take them apart.
+
+use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MetricType, Status};
 
-use crate::authorizer::{Decision, Grant};
+use crate::authorizer::{Decision, Grant, Lookup};
 use crate::introspection::response::{Answer, OUTCOMES, outcome};
 use crate::rejection::Reason;
 
-/// The filter's counters, by the value that each one counts.
+/// The filter's metrics; counters by the value that each one counts.
 #[derive(Debug)]
 pub(super) struct Metrics {
     grants: Vec<(Grant, u32)>,
     reasons: Vec<(Reason, u32)>,
+    lookups: Vec<(Lookup, u32)>,
     outcomes: Vec<(&'static str, u32)>,
+    introspection_ms: u32,
+    cache_entries: u32,
 }
 
 impl Metrics {
@@ -24,6 +29,14 @@ impl Metrics {
                 let result = if reason.is_error() { "error" } else { "deny" };
                 decision(result, reason.name())
             })?,
+            lookups: counters(Lookup::ALL, |lookup| {
+                format!("portvakt.cache.{}", lookup.name())
+            })?,
+            introspection_ms: hostcalls::define_metric(
+                MetricType::Histogram,
+                "portvakt.introspection_ms",
+            )?,
+            cache_entries: hostcalls::define_metric(MetricType::Gauge, "portvakt.cache_entries")?,
             outcomes: counters(OUTCOMES, |outcome| {
                 format!("portvakt.introspections.outcome.{outcome}")
             })?,
@@ -38,9 +51,25 @@ impl Metrics {
         }
     }
 
+    /// A token's facts were looked for.
+    pub(super) fn looked_up(&self, lookup: Lookup) {
+        increment(&self.lookups, &lookup);
+    }
+
     /// A callout came to something.
     pub(super) fn answered(&self, answer: &Answer) {
         increment(&self.outcomes, &outcome(answer));
+    }
+
+    /// The endpoint took that long.
+    pub(super) fn took(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let _ = hostcalls::record_metric(self.introspection_ms, millis);
+    }
+
+    /// This worker remembers so many tokens more, or less. The gauge is common to all workers.
+    pub(super) fn remembers(&self, more: i64) {
+        let _ = hostcalls::increment_metric(self.cache_entries, more);
     }
 }
 

@@ -7,17 +7,23 @@
 //!   the VM: what the host defers to the end of a call runs nested, and its stack is finite;
 //! - no `RefCell` borrow is held across a call to the host.
 
+mod data;
 mod gate;
 mod head;
 mod metrics;
 mod root;
 mod stream;
 
+use std::time::Duration;
+
 use proxy_wasm::traits::RootContext;
 use proxy_wasm::types::LogLevel;
 
 /// How much is done in one call of the VM. About 270 were seen to overflow the stack.
 const BATCH: usize = 32;
+
+/// How often flights that let another worker ask first look for its answer.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Registers the filter with the SDK. Envoy calls it when it loads the module.
 pub fn start() {

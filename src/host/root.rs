@@ -3,20 +3,25 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
+use std::time::Duration;
 
 use log::error;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, MapType, Status};
 
-use super::BATCH;
+use super::data::{HostData, now};
 use super::gate::Gate;
 use super::metrics::Metrics;
 use super::stream::Stream;
+use super::{BATCH, LOOK_AGAIN};
 use crate::bearer::AccessToken;
+use crate::cache::shared::Claim;
 use crate::config;
-use crate::introspection::flights::FlightId;
+use crate::digest::TokenDigest;
+use crate::introspection::flights::{Departure, Landing};
 use crate::introspection::response::{IntrospectionError, MAX_BODY, Reply};
+use crate::time::Time;
 
 /// A root context. Without a gate it was never configured, and its streams are refused.
 pub(super) struct Root {
@@ -41,6 +46,9 @@ impl Root {
         let authorizer = config::parse(&json, env).map_err(|error| error.to_string())?;
         let host_error = |status: Status| format!("the host refused: {status:?}");
         let metrics = Metrics::define().map_err(host_error)?;
+        if let Some(shared) = authorizer.cache.shared() {
+            shared.prepare(&HostData);
+        }
         let queue = hostcalls::register_shared_queue(&self.queue_name()).map_err(host_error)?;
         Ok(Gate::new(authorizer, metrics, queue))
     }
@@ -54,31 +62,42 @@ impl Root {
 
     /// Does as much as may be done in one call of the VM, and rings for the rest.
     fn work(&self, gate: &Gate) {
-        for (flight, token) in std::iter::from_fn(|| gate.next_departure()).take(BATCH) {
-            match dispatch(gate, &token) {
-                Ok(callout) => gate.departed(flight, callout),
-                Err(error) => gate.arrived(flight, Err(error)),
+        let now = now();
+        for _ in 0..BATCH {
+            // A statement of its own, so that the borrow ends before the host is called.
+            let departure = gate.flights.borrow_mut().next_departure();
+            match departure {
+                Some(departure) => depart(gate, departure, now),
+                None => break,
             }
         }
-        self.tell_some(gate);
+        self.tell_some(gate, now);
+        let has_deferred = gate.flights.borrow().has_deferred();
+        if has_deferred {
+            let _ = hostcalls::set_tick_period(LOOK_AGAIN);
+        }
     }
 
-    fn tell_some(&self, gate: &Gate) {
-        if let Some(batch) = gate.next_batch(BATCH) {
+    /// Tells some of those whose flight has arrived.
+    fn tell_some(&self, gate: &Gate, now: Time) {
+        let batch = gate.flights.borrow_mut().next_batch(BATCH);
+        if let Some(batch) = batch {
             for (stream, waiter) in &batch.waiters {
                 // A stream that is gone leaves the effective context as it was: skip it.
                 if hostcalls::set_effective_context(*stream).is_ok() {
-                    gate.tell(waiter, &batch.answer);
+                    gate.tell(waiter, &batch.answer, now);
                 }
             }
             let _ = hostcalls::set_effective_context(self.context_id);
         }
-        if gate.has_work() && gate.ring().is_err() {
+        let has_work = gate.flights.borrow().has_work();
+        if has_work && gate.ring().is_err() {
             error!("the host lost the queue: requests that wait will time out");
         }
     }
 
-    fn land(&self, gate: &Gate, flight: FlightId, num_headers: usize, body_size: usize) {
+    fn land(&self, gate: &Gate, landing: Landing, num_headers: usize, body_size: usize) {
+        let now = now();
         let body = read_body(body_size);
         let reply = Reply {
             status: (num_headers > 0).then(read_status).flatten(),
@@ -86,9 +105,35 @@ impl Root {
                 && response_header("x-envoy-upstream-service-time").is_some(),
             body: body.as_deref(),
         };
-        let answer = gate.authorizer.introspection.api.parse(reply);
-        gate.arrived(flight, answer);
-        self.tell_some(gate);
+        let answer =
+            gate.authorizer
+                .on_reply(&landing.digest, landing.asked_at, reply, &HostData, now);
+        release(gate, &landing.digest);
+        gate.metrics.took(now.since(landing.asked_at));
+        gate.observe(&answer, &landing.digest, now);
+        gate.gauge_entries();
+        gate.flights.borrow_mut().arrived(landing.id, answer);
+        self.tell_some(gate, now);
+    }
+
+    /// Flights that let another worker ask first: its answer may be there, or the time is up.
+    fn look_again(&self, gate: &Gate) {
+        let now = now();
+        let deferred = gate.flights.borrow_mut().take_deferred();
+        for departure in deferred {
+            let known = gate.authorizer.look_up(&departure.digest, &HostData, now);
+            let mut flights = gate.flights.borrow_mut();
+            match known {
+                Some((found, _)) => flights.arrived(departure.id, Ok(found.what)),
+                None => flights.depart_after_all(departure),
+            }
+        }
+        gate.gauge_entries();
+        self.work(gate);
+        let has_deferred = gate.flights.borrow().has_deferred();
+        if !has_deferred {
+            let _ = hostcalls::set_tick_period(Duration::ZERO);
+        }
     }
 }
 
@@ -100,10 +145,11 @@ impl Context for Root {
         body_size: usize,
         _num_trailers: usize,
     ) {
-        if let Some(gate) = &self.gate
-            && let Some(flight) = gate.landing(callout)
-        {
-            self.land(gate, flight, num_headers, body_size);
+        if let Some(gate) = &self.gate {
+            let landing = gate.flights.borrow_mut().landing(callout);
+            if let Some(landing) = landing {
+                self.land(gate, landing, num_headers, body_size);
+            }
         }
     }
 }
@@ -129,12 +175,52 @@ impl RootContext for Root {
         }
     }
 
+    fn on_tick(&mut self) {
+        if let Some(gate) = &self.gate {
+            self.look_again(gate);
+        }
+    }
+
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         Some(Box::new(Stream::new(context_id, self.gate.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
+    }
+}
+
+/// Dispatches a flight's callout, or lets another worker ask first.
+fn depart(gate: &Gate, departure: Departure, now: Time) {
+    if let Some(shared) = gate.authorizer.cache.shared()
+        && shared.claim(&HostData, &departure.digest, now) == Claim::Theirs
+    {
+        gate.flights.borrow_mut().defer(departure);
+        return;
+    }
+    let Departure { id, token, digest } = departure;
+    match dispatch(gate, &token) {
+        Ok(callout) => {
+            let landing = Landing {
+                id,
+                digest,
+                asked_at: now,
+            };
+            gate.flights.borrow_mut().departed(callout, landing);
+        }
+        Err(error) => {
+            release(gate, &digest);
+            let answer = Err(error);
+            gate.observe(&answer, &digest, now);
+            gate.flights.borrow_mut().arrived(id, answer);
+        }
+    }
+}
+
+/// Another worker need not wait for this one any longer.
+fn release(gate: &Gate, digest: &TokenDigest) {
+    if let Some(shared) = gate.authorizer.cache.shared() {
+        shared.release(&HostData, digest);
     }
 }
 

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
-use super::gate::{Gate, reject};
+use super::data::{HostData, now};
+use super::gate::{About, Gate, reject};
 use super::head::HostHead;
-use crate::authorizer::{Decision, Question, Step};
+use crate::authorizer::{Decision, Lookup, Question, Step};
 use crate::head::is_grpc;
 use crate::introspection::flights::FlightId;
 use crate::rejection::{ChallengeParameters, Reason, Rejection};
@@ -30,12 +31,13 @@ impl Stream {
     }
 
     fn wait(&mut self, gate: &Gate, question: Question) -> Action {
+        let about = About::from(&question);
         match gate.wait(self.context_id, question, is_grpc(&HostHead)) {
             Ok(flight) => {
                 self.waits_for = Some(flight);
                 Action::Pause
             }
-            Err(_) => carry_out(gate, &gate.authorizer.endpoint_out()),
+            Err(_) => carry_out(gate, &gate.authorizer.endpoint_out(), Some(about)),
         }
     }
 }
@@ -50,8 +52,24 @@ impl HttpContext for Stream {
             reject(&rejection, is_grpc(&HostHead), None);
             return Action::Pause;
         };
-        match gate.authorizer.on_request(&HostHead) {
-            Step::Decided(decision) => carry_out(&gate, &decision),
+        match gate.authorizer.on_request(&HostHead, &HostData, now) {
+            Step::Decided(decision) => carry_out(&gate, &decision, None),
+            Step::Known {
+                decision,
+                lookup,
+                question,
+                is_due,
+            } => {
+                let about = About::from(&question);
+                gate.metrics.looked_up(lookup);
+                if lookup == Lookup::SharedHit {
+                    gate.gauge_entries();
+                }
+                if is_due {
+                    gate.renew(question);
+                }
+                carry_out(&gate, &decision, Some(about))
+            }
             Step::Introspect(question) => self.wait(&gate, question),
         }
     }
@@ -66,12 +84,16 @@ impl Drop for Stream {
     }
 }
 
-fn carry_out(gate: &Gate, decision: &Decision) -> Action {
+fn carry_out(gate: &Gate, decision: &Decision, about: Option<About>) -> Action {
     gate.metrics.decided(decision);
     match decision {
         Decision::Forward(_) => Action::Continue,
         Decision::Reject(rejection) => {
-            reject(rejection, is_grpc(&HostHead), None);
+            reject(
+                rejection,
+                is_grpc(&HostHead),
+                about.map(|about| (gate, about)),
+            );
             Action::Pause
         }
     }

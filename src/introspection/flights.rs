@@ -10,6 +10,7 @@ use std::rc::Rc;
 use super::response::Answer;
 use crate::bearer::AccessToken;
 use crate::digest::TokenDigest;
+use crate::time::Time;
 
 /// All flights of one root context. `W` is what is remembered for each waiter.
 #[derive(Debug)]
@@ -17,8 +18,10 @@ pub struct Flights<W> {
     all: HashMap<FlightId, Flight<W>>,
     /// Flights that a new waiter may still join: not answered yet.
     joinable: HashMap<TokenDigest, FlightId>,
-    by_callout: HashMap<u32, FlightId>,
-    departures: VecDeque<(FlightId, AccessToken)>,
+    by_callout: HashMap<u32, Landing>,
+    departures: VecDeque<Departure>,
+    /// Flights that let another worker ask first.
+    deferred: Vec<Departure>,
     arrivals: VecDeque<FlightId>,
     last_id: u64,
 }
@@ -33,8 +36,32 @@ pub type WaiterId = u32;
 #[derive(Debug)]
 struct Flight<W> {
     digest: TokenDigest,
+    /// Departs even if nobody waits for it.
+    is_renewal: bool,
     waiters: BTreeMap<WaiterId, W>,
     answer: Option<Rc<Answer>>,
+}
+
+/// A flight whose callout is to be dispatched.
+#[derive(Debug)]
+pub struct Departure {
+    /// Which one.
+    pub id: FlightId,
+    /// What is to be asked about.
+    pub token: AccessToken,
+    /// What the token is called.
+    pub digest: TokenDigest,
+}
+
+/// A flight whose callout was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Landing {
+    /// Which one.
+    pub id: FlightId,
+    /// What the token is called.
+    pub digest: TokenDigest,
+    /// When the callout was dispatched.
+    pub asked_at: Time,
 }
 
 /// The flight that a request waits for.
@@ -62,6 +89,7 @@ impl<W> Default for Flights<W> {
             joinable: HashMap::new(),
             by_callout: HashMap::new(),
             departures: VecDeque::new(),
+            deferred: Vec::new(),
             arrivals: VecDeque::new(),
             last_id: 0,
         }
@@ -79,7 +107,7 @@ impl<W> Flights<W> {
         value: W,
     ) -> Joined {
         let open = self.joinable.get(&digest).copied();
-        let id = open.unwrap_or_else(|| self.open(digest, token));
+        let id = open.unwrap_or_else(|| self.open(digest, token, false));
         if let Some(flight) = self.all.get_mut(&id) {
             flight.waiters.insert(waiter, value);
         }
@@ -89,17 +117,28 @@ impl<W> Flights<W> {
         }
     }
 
-    fn open(&mut self, digest: TokenDigest, token: AccessToken) -> FlightId {
+    /// A token is to be asked about though nobody waits for the answer. Whether that opened a
+    /// flight.
+    pub fn renew(&mut self, digest: TokenDigest, token: AccessToken) -> bool {
+        let is_new = !self.joinable.contains_key(&digest);
+        if is_new {
+            self.open(digest, token, true);
+        }
+        is_new
+    }
+
+    fn open(&mut self, digest: TokenDigest, token: AccessToken, is_renewal: bool) -> FlightId {
         self.last_id = self.last_id.wrapping_add(1);
         let id = FlightId(self.last_id);
         let flight = Flight {
             digest,
+            is_renewal,
             waiters: BTreeMap::new(),
             answer: None,
         };
         self.all.insert(id, flight);
         self.joinable.insert(digest, id);
-        self.departures.push_back((id, token));
+        self.departures.push_back(Departure { id, token, digest });
         id
     }
 
@@ -110,13 +149,20 @@ impl<W> Flights<W> {
         }
     }
 
+    /// A flight that cannot depart: nobody may join it any more.
+    pub fn cancel(&mut self, id: FlightId) {
+        self.remove(id);
+    }
+
     /// The next flight whose callout is to be dispatched. One that everybody has left before
     /// that is dropped: nobody wants to know.
-    pub fn next_departure(&mut self) -> Option<(FlightId, AccessToken)> {
-        while let Some((id, token)) = self.departures.pop_front() {
-            match self.all.get(&id) {
-                Some(flight) if flight.waiters.is_empty() => self.remove(id),
-                Some(_) => return Some((id, token)),
+    pub fn next_departure(&mut self) -> Option<Departure> {
+        while let Some(departure) = self.departures.pop_front() {
+            match self.all.get(&departure.id) {
+                Some(flight) if flight.waiters.is_empty() && !flight.is_renewal => {
+                    self.remove(departure.id);
+                }
+                Some(_) => return Some(departure),
                 None => {}
             }
         }
@@ -124,12 +170,32 @@ impl<W> Flights<W> {
     }
 
     /// The flight's callout was dispatched; the host calls it `callout`.
-    pub fn departed(&mut self, id: FlightId, callout: u32) {
-        self.by_callout.insert(callout, id);
+    pub fn departed(&mut self, callout: u32, landing: Landing) {
+        self.by_callout.insert(callout, landing);
+    }
+
+    /// The flight lets another worker ask first.
+    pub fn defer(&mut self, departure: Departure) {
+        self.deferred.push(departure);
+    }
+
+    /// The flights that let another worker ask first: they have arrived, or depart after all.
+    pub fn take_deferred(&mut self) -> Vec<Departure> {
+        std::mem::take(&mut self.deferred)
+    }
+
+    /// A flight that was deferred departs after all.
+    pub fn depart_after_all(&mut self, departure: Departure) {
+        self.departures.push_back(departure);
+    }
+
+    /// Whether some flights are deferred.
+    pub fn has_deferred(&self) -> bool {
+        !self.deferred.is_empty()
     }
 
     /// Which flight the answer to `callout` is for.
-    pub fn landing(&mut self, callout: u32) -> Option<FlightId> {
+    pub fn landing(&mut self, callout: u32) -> Option<Landing> {
         self.by_callout.remove(&callout)
     }
 
@@ -179,7 +245,7 @@ impl<W> Flights<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::introspection::response::Introspection;
+    use crate::introspection::response::IntrospectionError;
 
     fn join(flights: &mut Flights<&'static str>, token: &str, waiter: u32) -> FlightId {
         let token = AccessToken::new(token);
@@ -188,7 +254,17 @@ mod tests {
             .id
     }
 
-    const INACTIVE: Answer = Ok(Introspection::Inactive);
+    const TIMEOUT: Answer = Err(IntrospectionError::Timeout);
+
+    fn depart(flights: &mut Flights<&'static str>, id: FlightId, callout: u32) -> Landing {
+        let landing = Landing {
+            id,
+            digest: TokenDigest::of(&AccessToken::new("any")),
+            asked_at: Time::from_millis(1),
+        };
+        flights.departed(callout, landing);
+        landing
+    }
 
     fn told(flights: &mut Flights<&'static str>, limit: usize) -> Vec<Vec<u32>> {
         std::iter::from_fn(|| flights.next_batch(limit))
@@ -212,17 +288,20 @@ mod tests {
         let b = join(&mut flights, "b", 3);
         assert_ne!(a, b);
         let departures: Vec<_> = std::iter::from_fn(|| flights.next_departure()).collect();
-        let departures: Vec<_> = departures.iter().map(|(id, t)| (*id, t.expose())).collect();
+        let departures: Vec<_> = departures
+            .iter()
+            .map(|d| (d.id, d.token.expose()))
+            .collect();
         assert_eq!(departures, [(a, "a"), (b, "b")]);
-        flights.departed(a, 70);
-        flights.departed(b, 71);
+        let landing_a = depart(&mut flights, a, 70);
+        let landing_b = depart(&mut flights, b, 71);
         assert_eq!(join(&mut flights, "a", 4), a, "joins what is under way");
-        assert_eq!(flights.landing(71), Some(b));
+        assert_eq!(flights.landing(71), Some(landing_b));
         assert_eq!(flights.landing(71), None);
-        flights.arrived(b, INACTIVE);
+        flights.arrived(b, TIMEOUT);
         assert_eq!(told(&mut flights, 32), [[3]]);
-        assert_eq!(flights.landing(70), Some(a));
-        flights.arrived(a, INACTIVE);
+        assert_eq!(flights.landing(70), Some(landing_a));
+        flights.arrived(a, TIMEOUT);
         assert_eq!(told(&mut flights, 32), [[1, 2, 4]]);
         assert!(is_empty(&flights));
     }
@@ -236,7 +315,7 @@ mod tests {
         }
         assert!(flights.next_batch(32).is_none(), "not answered yet");
         flights.next_departure();
-        flights.arrived(id.unwrap(), INACTIVE);
+        flights.arrived(id.unwrap(), TIMEOUT);
         let batches = told(&mut flights, 32);
         assert_eq!(
             batches.iter().map(Vec::len).collect::<Vec<_>>(),
@@ -253,10 +332,10 @@ mod tests {
         join(&mut flights, "a", 2);
         join(&mut flights, "a", 3);
         flights.next_departure();
-        flights.departed(id, 7);
+        depart(&mut flights, id, 7);
         flights.leave(id, 1);
         flights.landing(7);
-        flights.arrived(id, INACTIVE);
+        flights.arrived(id, TIMEOUT);
         flights.leave(id, 3);
         assert_eq!(told(&mut flights, 32), [[2]]);
         flights.leave(id, 2);
@@ -273,11 +352,11 @@ mod tests {
 
         let id = join(&mut flights, "a", 2);
         flights.next_departure();
-        flights.departed(id, 7);
+        depart(&mut flights, id, 7);
         flights.leave(id, 2);
         assert_eq!(join(&mut flights, "a", 3), id, "the callout is still good");
         flights.landing(7);
-        flights.arrived(id, INACTIVE);
+        flights.arrived(id, TIMEOUT);
         assert_eq!(told(&mut flights, 32), [[3]]);
     }
 
@@ -286,10 +365,47 @@ mod tests {
         let mut flights = Flights::default();
         let first = join(&mut flights, "a", 1);
         flights.next_departure();
-        flights.arrived(first, INACTIVE);
+        flights.arrived(first, TIMEOUT);
         let second = join(&mut flights, "a", 2);
         assert_ne!(first, second);
         assert_eq!(told(&mut flights, 32), [[1]]);
-        assert_eq!(flights.next_departure().map(|(id, _)| id), Some(second));
+        assert_eq!(flights.next_departure().map(|d| d.id), Some(second));
+    }
+
+    #[test]
+    fn a_renewal_departs_with_nobody_on_board() {
+        let mut flights = Flights::default();
+        let token = || AccessToken::new("a");
+        let digest = TokenDigest::of(&token());
+        assert!(flights.renew(digest, token()));
+        assert!(!flights.renew(digest, token()), "it is on its way already");
+        let departure = flights.next_departure().unwrap();
+        assert_eq!(departure.digest, digest);
+        depart(&mut flights, departure.id, 7);
+        assert_eq!(
+            join(&mut flights, "a", 1),
+            departure.id,
+            "whoever comes may wait for it"
+        );
+        flights.landing(7);
+        flights.arrived(departure.id, TIMEOUT);
+        assert_eq!(told(&mut flights, 32), [[1]]);
+        assert!(is_empty(&flights));
+        assert!(flights.renew(digest, token()));
+    }
+
+    #[test]
+    fn a_deferred_flight_departs_later() {
+        let mut flights = Flights::default();
+        let id = join(&mut flights, "a", 1);
+        let departure = flights.next_departure().unwrap();
+        flights.defer(departure);
+        assert!(flights.next_departure().is_none());
+        assert!(flights.has_deferred() && !flights.has_work());
+        assert_eq!(join(&mut flights, "a", 2), id);
+        let deferred = flights.take_deferred().pop().unwrap();
+        assert!(!flights.has_deferred());
+        flights.depart_after_all(deferred);
+        assert_eq!(flights.next_departure().unwrap().id, id);
     }
 }

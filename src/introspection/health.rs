@@ -1,32 +1,53 @@
-//! Whether the endpoint is out: so that an outage is logged when it begins and when it ends,
-//! and not with each request in between.
+//! Whether the endpoint is out: so that stale facts count then and only then, and that trouble is
+//! logged when it begins and when it ends, and not with each request in between.
+
+use std::mem::{Discriminant, discriminant};
+use std::time::Duration;
 
 use super::response::{Answer, IntrospectionError};
+use crate::time::Time;
 
 /// The endpoint's state as the last answer left it. Begins as healthy.
 #[derive(Debug, Default)]
 pub struct Health {
+    /// The trouble that was told of, and when there was any last.
+    trouble: Option<(Discriminant<IntrospectionError>, Time)>,
     is_out: bool,
 }
+
+/// Trouble is over when there was none for this long: a flood that opens the circuit breaker now
+/// and then is one trouble, not a hundred.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// A change worth a line in the log.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Transition<'a> {
-    /// An outage began, with this.
-    Out(&'a IntrospectionError),
+    /// Trouble began, or another kind of it.
+    Trouble(&'a IntrospectionError),
     /// The endpoint answers again.
     Back,
 }
 
 impl Health {
-    /// Takes note of an answer; `Some` if it changed the state.
-    pub fn observe<'a>(&mut self, answer: &'a Answer) -> Option<Transition<'a>> {
-        let was_out = self.is_out;
-        self.is_out = answer.is_err();
-        match (was_out, answer) {
-            (false, Err(error)) => Some(Transition::Out(error)),
-            (true, Ok(_)) => Some(Transition::Back),
-            _ => None,
+    /// Whether the endpoint is out, by its last answer.
+    pub fn is_out(&self) -> bool {
+        self.is_out
+    }
+
+    /// Takes note of an answer; `Some` if that is worth a line.
+    pub fn observe<'a>(&mut self, answer: &'a Answer, now: Time) -> Option<Transition<'a>> {
+        self.is_out = answer.as_ref().is_err_and(IntrospectionError::is_outage);
+        match answer {
+            Err(error) => {
+                let kind = discriminant(error);
+                let before = self.trouble.replace((kind, now));
+                let is_new = before.is_none_or(|(before, _)| before != kind);
+                is_new.then_some(Transition::Trouble(error))
+            }
+            Ok(_) => {
+                let is_over = |(_, last): &mut (_, Time)| now.since(*last) >= QUIET;
+                self.trouble.take_if(is_over).map(|_| Transition::Back)
+            }
         }
     }
 }
@@ -37,21 +58,40 @@ mod tests {
     use crate::introspection::response::Introspection;
 
     #[test]
-    fn an_outage_is_told_twice() {
-        let good: Answer = Ok(Introspection::Inactive);
-        let bad: Answer = Err(IntrospectionError::Timeout);
-        let out = || Some(Transition::Out(&IntrospectionError::Timeout));
+    fn trouble_is_told_when_it_begins_and_when_it_is_over() {
+        let good: Answer = Ok(Introspection::Inactive.into());
+        let timeout: Answer = Err(IntrospectionError::Timeout);
+        let refused: Answer = Err(IntrospectionError::Misconfigured("a".to_owned()));
+        let refused_again: Answer = Err(IntrospectionError::Misconfigured("b".to_owned()));
         let mut health = Health::default();
-        let sequence = [
-            (&good, None),
-            (&bad, out()),
-            (&bad, None),
-            (&good, Some(Transition::Back)),
-            (&good, None),
-            (&bad, out()),
-        ];
-        for (answer, expected) in sequence {
-            assert_eq!(health.observe(answer), expected);
+        assert!(!health.is_out());
+        for (seconds, answer, expected, is_out) in [
+            (0, &good, None, false),
+            (1, &timeout, Some("begins"), true),
+            (2, &timeout, None, true),
+            (3, &good, None, false),
+            (4, &timeout, None, true),
+            (8, &good, None, false),
+            (9, &good, Some("ends"), false),
+            (10, &good, None, false),
+            (11, &refused, Some("begins"), false),
+            (12, &refused_again, None, false),
+            (13, &timeout, Some("begins"), true),
+            (14, &refused, Some("begins"), false),
+            (30, &good, Some("ends"), false),
+        ] {
+            let now = Time::from_millis(seconds * 1000);
+            let told = health
+                .observe(answer, now)
+                .map(|transition| match transition {
+                    Transition::Trouble(error) => {
+                        assert_eq!(Some(error), answer.as_ref().err());
+                        "begins"
+                    }
+                    Transition::Back => "ends",
+                });
+            assert_eq!(told, expected, "{seconds}");
+            assert_eq!(health.is_out(), is_out, "{seconds}");
         }
     }
 }

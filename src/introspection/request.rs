@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::{Api, IntrospectionConfig};
 use crate::bearer::AccessToken;
+use crate::cache::slot::Fingerprint;
 
 /// The endpoint's address, split as a callout needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +156,20 @@ impl IntrospectionConfig {
         let extra = self.headers.0.iter();
         headers.extend(extra.map(|(name, value)| (name.as_str(), value.clone())));
         IntrospectionRequest { headers, body }
+    }
+
+    /// Tells this configuration's requests apart from any other's, and so their answers.
+    pub fn fingerprint(&self) -> Fingerprint {
+        // A request about no token holds everything but the token.
+        let request = self.request(&AccessToken::none());
+        let headers = request.headers.iter();
+        let parts = headers.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+        let kind = match self.api {
+            Api::Texas { .. } => b"texas".as_slice(),
+            Api::Rfc7662 { .. } => b"rfc7662",
+        };
+        let fixed = [kind, self.cluster.as_bytes(), request.body.as_slice()];
+        Fingerprint::of(fixed.into_iter().chain(parts))
     }
 
     fn json_body(&self, identity_provider: &str, token: &AccessToken) -> Vec<u8> {

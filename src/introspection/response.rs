@@ -3,6 +3,8 @@
 //! Only a 200 whose body is a JSON object with one boolean `active` speaks of the token
 //! (RFC 7662 section 2.2). Everything else speaks of the endpoint or of us, and never allows.
 
+use std::rc::Rc;
+
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use serde_json::{Number, Value};
@@ -11,6 +13,7 @@ use thiserror::Error;
 use super::Api;
 use crate::object::Object;
 use crate::scope::GrantedScopes;
+use crate::time::Time;
 
 /// At most this much of an answer is read, in bytes.
 pub const MAX_BODY: usize = 256 * 1024;
@@ -35,11 +38,23 @@ pub enum Introspection {
     Inactive,
 }
 
+impl Introspection {
+    /// Whether the token has been inactive, or is past its `exp`: for good, in either case.
+    pub fn has_ended(&self, now: Time) -> bool {
+        match self {
+            Self::Active(facts) => facts.expires_at.is_some_and(|exp| now >= exp),
+            Self::Inactive => true,
+        }
+    }
+}
+
 /// The facts about an active token that rules go by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenFacts {
     /// The scopes it was granted.
     pub scopes: GrantedScopes,
+    /// When it expires (`exp`), if that is known.
+    pub expires_at: Option<Time>,
 }
 
 /// Why there is no word about the token. To the client all of them are an outage; to the
@@ -63,8 +78,20 @@ pub enum IntrospectionError {
     Misconfigured(String),
 }
 
+impl IntrospectionError {
+    /// Whether the endpoint is out. An answer that is nonsense, or that refuses the request, is
+    /// no outage: what a token holds may be the cause, and then its owner could bring about what
+    /// is allowed in an outage.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Timeout | Self::Unreachable(_) | Self::Status(_) => true,
+            Self::Malformed(_) | Self::Misconfigured(_) => false,
+        }
+    }
+}
+
 /// What a callout came to.
-pub type Answer = Result<Introspection, IntrospectionError>;
+pub type Answer = Result<Rc<Introspection>, IntrospectionError>;
 
 /// All names that [`outcome`] gives, for metrics that are defined ahead.
 pub const OUTCOMES: [&str; 7] = [
@@ -80,8 +107,10 @@ pub const OUTCOMES: [&str; 7] = [
 /// What the answer is called in metrics.
 pub fn outcome(answer: &Answer) -> &'static str {
     match answer {
-        Ok(Introspection::Active(_)) => "active",
-        Ok(Introspection::Inactive) => "inactive",
+        Ok(what) => match what.as_ref() {
+            Introspection::Active(_) => "active",
+            Introspection::Inactive => "inactive",
+        },
         Err(IntrospectionError::Timeout) => "timeout",
         Err(IntrospectionError::Unreachable(_)) => "unreachable",
         Err(IntrospectionError::Status(_)) => "status",
@@ -96,25 +125,31 @@ impl Api {
         match reply.status {
             None => Err(unreachable("the answer broke off")),
             Some(504) if !reply.from_upstream => Err(IntrospectionError::Timeout),
-            Some(503) if !reply.from_upstream => Err(unreachable("no connection")),
+            // Envoy's own words, whatever it puts them in.
+            Some(_) if !reply.from_upstream => Err(unreachable("no answer came")),
             Some(status @ (429 | 500..=599)) => Err(IntrospectionError::Status(status)),
-            Some(200) => self.parse_body(reply.body),
+            Some(200) => match reply.body {
+                Some(body) => self.parse_body(body),
+                None => Err(IntrospectionError::Malformed("it is longer than 256 kB")),
+            },
             Some(status) => Err(IntrospectionError::Misconfigured(format!(
                 "the endpoint answered with status {status}"
             ))),
         }
     }
 
-    fn parse_body(&self, body: Option<&[u8]>) -> Answer {
+    /// Reads the body of a 200.
+    pub fn parse_body(&self, body: &[u8]) -> Answer {
         use IntrospectionError::Malformed;
 
-        let body = body.ok_or(Malformed("it is longer than 256 kB"))?;
         let text = str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
         let Object(raw) = serde_json::from_str::<Object<RawResponse>>(text)
             .map_err(|error| Malformed(what_is_wrong(&error)))?;
         if raw.active {
             let scopes = GrantedScopes::from_claims(raw.scope.as_ref(), raw.scp.as_ref());
-            return Ok(Introspection::Active(TokenFacts { scopes }));
+            let expires_at = raw.exp.as_ref().map(Time::from_numeric_date);
+            let facts = TokenFacts { scopes, expires_at };
+            return Ok(Rc::new(Introspection::Active(facts)));
         }
         match (self, raw.error) {
             (Self::Texas { outage_errors, .. }, Some(Value::String(error)))
@@ -122,7 +157,7 @@ impl Api {
             {
                 Err(IntrospectionError::Unreachable(shortened(&error)))
             }
-            _ => Ok(Introspection::Inactive),
+            _ => Ok(Rc::new(Introspection::Inactive)),
         }
     }
 }
@@ -138,8 +173,8 @@ struct RawResponse {
     scp: Option<Value>,
     #[serde(default)]
     error: Option<Value>,
-    #[serde(default, rename = "exp", deserialize_with = "number")]
-    _exp: Option<Number>,
+    #[serde(default, deserialize_with = "number")]
+    exp: Option<Number>,
 }
 
 /// `exp` is a number where it is at all: an integer or a float, never null.
@@ -327,6 +362,8 @@ mod tests {
             (503, true, "status"),
             (504, true, "status"),
             (503, false, "unreachable"),
+            (502, false, "unreachable"),
+            (200, false, "unreachable"),
             (504, false, "timeout"),
         ] {
             let reply = Reply {
@@ -344,8 +381,9 @@ mod tests {
 
     #[test]
     fn scopes_become_facts() {
-        let body = r#"{"active":true,"scope":"a b"}"#;
-        let Ok(Introspection::Active(facts)) = texas().parse(answer(200, body)) else {
+        let body = r#"{"active":true,"scope":"a b","exp":1.5}"#;
+        let answer = texas().parse(answer(200, body)).unwrap();
+        let Introspection::Active(facts) = answer.as_ref() else {
             panic!("not active");
         };
         let granted = |scope: &str| {
@@ -354,6 +392,7 @@ mod tests {
                 .contains(&Scope::parse(scope.to_owned()).unwrap())
         };
         assert!(granted("a") && granted("b") && !granted("c"));
+        assert_eq!(facts.expires_at, Some(Time::from_millis(1500)));
     }
 
     #[test]

@@ -51,6 +51,7 @@ mod tests {
             };
             let facts = TokenFacts {
                 scopes: GrantedScopes::from_claims(Some(&(*granted).into()), None),
+                expires_at: None,
             };
             let found = requirement.check(&facts).is_ok();
             assert_eq!(found, *expected, "{required:?} {granted}");

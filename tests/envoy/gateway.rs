@@ -271,15 +271,6 @@ fn envoy_config(setup: &Setup, idp: &DevIdp) -> Value {
     for (pointer, value) in changes {
         *at(&mut config, &pointer) = value;
     }
-    // Tests hold answers back for as long as they need.
-    let protocol = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-    let options =
-        format!("/static_resources/clusters/0/typed_extension_protocol_options/{protocol}");
-    remove(
-        at(&mut config, &format!("{options}/retry_policy")),
-        "per_try_timeout",
-    );
-
     let filter = filter_config(&mut config);
     filter["vm_config"]["code"]["local"]["filename"] = json!(wasm());
     filter["vm_config"]["environment_variables"] =

@@ -25,8 +25,9 @@ fn it_says_when_it_is_ready_and_ends_on_a_signal() {
             .read_line(&mut line)
             .unwrap();
         assert!(line.starts_with("dev-idp: ready, "), "{line}");
-        let killed = Command::new("kill")
-            .args(["-s", signal, &child.id().to_string()])
+        // The shell's own `kill`: not every system has the program.
+        let killed = Command::new("sh")
+            .args(["-c", &format!("kill -s {signal} {}", child.id())])
             .status()
             .unwrap();
         assert!(killed.success());

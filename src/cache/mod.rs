@@ -1,0 +1,180 @@
+//! Known tokens: what the endpoint said about them, for as long as it counts.
+//!
+//! Facts are remembered, never verdicts: rules run on every request. Each worker remembers for
+//! itself ([`local`]) and shares the endpoint's answers with the others ([`shared`]).
+
+pub mod lifetime;
+mod local;
+pub mod shared;
+pub mod slot;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::cache::lifetime::{Lifetimes, Worth};
+use crate::cache::local::{Known, LocalCache};
+use crate::cache::shared::{Kind, SharedCache, SharedData};
+use crate::cache::slot::{MAX_ANSWER, Slot};
+use crate::digest::TokenDigest;
+use crate::introspection::Api;
+use crate::introspection::response::Introspection;
+use crate::time::Time;
+
+/// What is known about tokens.
+#[derive(Debug)]
+pub struct Cache {
+    lifetimes: Lifetimes,
+    local: RefCell<LocalCache>,
+    shared: Option<SharedCache>,
+}
+
+/// What is known about one token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What the endpoint said.
+    pub what: Rc<Introspection>,
+    /// What that is worth now.
+    pub worth: Worth,
+    /// Where it was found.
+    pub source: Source,
+    /// Whether the caller is to ask again, in the background. It is told so once in a while.
+    pub is_due: bool,
+}
+
+/// Where facts were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In this worker.
+    Local,
+    /// In what another worker has shared.
+    Shared,
+}
+
+impl Cache {
+    /// An empty cache of at most `max_entries` tokens of each kind. `None`: nothing is shared.
+    pub fn new(lifetimes: Lifetimes, max_entries: usize, shared: Option<SharedCache>) -> Self {
+        Self {
+            lifetimes,
+            local: RefCell::new(LocalCache::new(max_entries)),
+            shared,
+        }
+    }
+
+    /// What is shared with other workers, if anything is.
+    pub fn shared(&self) -> Option<&SharedCache> {
+        self.shared.as_ref()
+    }
+
+    /// What is known about a token.
+    pub fn look_up(
+        &self,
+        digest: &TokenDigest,
+        now: Time,
+        api: &Api,
+        data: &impl SharedData,
+    ) -> Option<Found> {
+        let known = self.local.borrow().get(digest).cloned();
+        let mut found = known
+            .as_ref()
+            .map(|known| self.found(known, Source::Local, now));
+        if found
+            .as_ref()
+            .is_none_or(|f| f.is_due || f.worth != Worth::Fresh)
+            && let Some(newer) = self.find_shared(digest, api, data)
+            && known.is_none_or(|known| known.learned_at < newer.learned_at)
+        {
+            found = Some(self.found(&newer, Source::Shared, now));
+            self.local.borrow_mut().insert(*digest, newer);
+        }
+        if found.as_ref().is_some_and(|found| found.is_due) {
+            let next = self.lifetimes.next_renewal(now);
+            self.local.borrow_mut().set_renewal(digest, next);
+        }
+        found
+    }
+
+    fn found(&self, known: &Known, source: Source, now: Time) -> Found {
+        let worth = self.lifetimes.worth(&known.what, known.learned_at, now);
+        Found {
+            what: Rc::clone(&known.what),
+            worth,
+            source,
+            is_due: match worth {
+                Worth::Fresh => known.renew_at.is_some_and(|at| now >= at),
+                Worth::Stale => known.renew_at.is_none_or(|at| now >= at),
+                Worth::None => false,
+            },
+        }
+    }
+
+    fn find_shared(
+        &self,
+        digest: &TokenDigest,
+        api: &Api,
+        data: &impl SharedData,
+    ) -> Option<Known> {
+        self.shared.as_ref()?.find(data, digest, |slot| {
+            let what = api.parse_body(slot.answer).ok()?;
+            Some(self.known(what, slot.learned_at))
+        })
+    }
+
+    fn known(&self, what: Rc<Introspection>, learned_at: Time) -> Known {
+        Known {
+            renew_at: self.lifetimes.renewal(&what, learned_at),
+            what,
+            learned_at,
+        }
+    }
+
+    /// Remembers what the endpoint said when it was asked at `asked_at`, in `answer`'s words.
+    pub fn learn(
+        &self,
+        digest: &TokenDigest,
+        what: &Rc<Introspection>,
+        answer: &[u8],
+        asked_at: Time,
+        now: Time,
+        data: &impl SharedData,
+    ) {
+        let is_worth_keeping = self.lifetimes.worth(what, asked_at, now) == Worth::Fresh;
+        if !is_worth_keeping || answer.len() > MAX_ANSWER {
+            self.forget(digest, data);
+            return;
+        }
+        let known = self.known(Rc::clone(what), asked_at);
+        self.local.borrow_mut().insert(*digest, known);
+        if let Some(shared) = &self.shared {
+            let kind = match what.as_ref() {
+                Introspection::Active(_) => Kind::Active,
+                Introspection::Inactive => Kind::Inactive,
+            };
+            let slot = Slot {
+                learned_at: asked_at,
+                answer,
+            };
+            shared.publish(data, digest, kind, &slot);
+        }
+    }
+
+    /// What was known about the token is not so any more.
+    fn forget(&self, digest: &TokenDigest, data: &impl SharedData) {
+        self.local.borrow_mut().remove(digest);
+        if let Some(shared) = &self.shared {
+            shared.forget(data, digest);
+        }
+    }
+
+    /// How many tokens this worker remembers.
+    pub fn len(&self) -> usize {
+        self.local.borrow().len()
+    }
+
+    /// Whether this worker remembers none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests;

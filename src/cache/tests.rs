@@ -1,0 +1,375 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::bearer::AccessToken;
+use crate::cache::shared::fake::FakeData;
+use crate::cache::slot::Fingerprint;
+
+const START: u64 = 1_795_000_000_000;
+
+fn at(millis: u64) -> Time {
+    Time::from_millis(START + millis)
+}
+
+fn digest(token: u8) -> TokenDigest {
+    TokenDigest::of(&AccessToken::new(&format!("token{token}")))
+}
+
+fn api() -> Api {
+    Api::Texas {
+        identity_provider: "maskinporten".to_owned(),
+        outage_errors: vec![],
+    }
+}
+
+fn lifetimes() -> Lifetimes {
+    Lifetimes {
+        max_ttl: Duration::from_secs(60),
+        inactive_ttl: Duration::from_secs(5),
+        max_stale: Duration::from_secs(120),
+        refresh_ahead: Some(Duration::from_secs(1)),
+    }
+}
+
+fn worker(lifetimes: Lifetimes, max_entries: usize) -> Cache {
+    let shared = SharedCache::new(Fingerprint::of([b"idp".as_slice()]), max_entries);
+    Cache::new(lifetimes, max_entries, Some(shared))
+}
+
+/// An answer about an active token that expires that many seconds after the start.
+fn active(scope: &str, exp: Option<u64>) -> String {
+    let exp = exp.map(|exp| format!(r#","exp":{}"#, START / 1000 + exp));
+    format!(
+        r#"{{"active":true,"scope":"{scope}"{}}}"#,
+        exp.unwrap_or_default()
+    )
+}
+
+const INACTIVE: &str = r#"{"active":false}"#;
+
+fn learn(cache: &Cache, data: &FakeData, token: u8, answer: &str, millis: u64) {
+    let what = api().parse_body(answer.as_bytes()).unwrap();
+    cache.learn(
+        &digest(token),
+        &what,
+        answer.as_bytes(),
+        at(millis),
+        at(millis),
+        data,
+    );
+}
+
+fn look_up(cache: &Cache, data: &FakeData, token: u8, millis: u64) -> Option<Found> {
+    cache.look_up(&digest(token), at(millis), &api(), data)
+}
+
+fn worth(cache: &Cache, data: &FakeData, token: u8, millis: u64) -> Worth {
+    look_up(cache, data, token, millis).map_or(Worth::None, |found| found.worth)
+}
+
+#[test]
+fn a_known_token_counts_for_its_time() {
+    let inactive = || INACTIVE.to_owned();
+    for (answer, millis, expected) in [
+        (active("a", None), 0, Worth::Fresh),
+        (active("a", None), 59_999, Worth::Fresh),
+        (active("a", None), 60_000, Worth::Stale),
+        (active("a", None), 179_999, Worth::Stale),
+        (active("a", None), 180_000, Worth::None),
+        (active("a", Some(30)), 29_999, Worth::Fresh),
+        (active("a", Some(30)), 30_000, Worth::None),
+        (active("a", Some(90)), 89_999, Worth::Stale),
+        (active("a", Some(90)), 90_000, Worth::None),
+        (inactive(), 4_999, Worth::Fresh),
+        (inactive(), 5_000, Worth::None),
+    ] {
+        // The worker that asked, and one that has it from the shared data.
+        let data = FakeData::default();
+        let (asked, other) = (worker(lifetimes(), 10), worker(lifetimes(), 10));
+        learn(&asked, &data, 1, &answer, 0);
+        assert_eq!(
+            worth(&asked, &data, 1, millis),
+            expected,
+            "{answer} {millis}"
+        );
+        assert_eq!(
+            worth(&other, &data, 1, millis),
+            expected,
+            "{answer} {millis}, shared"
+        );
+        assert_eq!(look_up(&asked, &data, 2, millis), None);
+    }
+}
+
+#[test]
+fn what_is_not_kept_replaces_what_was() {
+    let off = Lifetimes {
+        inactive_ttl: Duration::ZERO,
+        ..lifetimes()
+    };
+    let long = active(&"x".repeat(MAX_ANSWER), None);
+    for (lifetimes, answer) in [
+        (off, INACTIVE),
+        (lifetimes(), &active("b", Some(1))),
+        (lifetimes(), &long),
+    ] {
+        let data = FakeData::default();
+        let (asked, other) = (worker(lifetimes, 10), worker(lifetimes, 10));
+        learn(&asked, &data, 1, &active("a", None), 0);
+        assert_eq!(worth(&asked, &data, 1, 1_000), Worth::Fresh);
+        learn(&asked, &data, 1, answer, 1_000);
+        assert_eq!(look_up(&asked, &data, 1, 1_000), None, "{lifetimes:?}");
+        assert_eq!(look_up(&other, &data, 1, 1_000), None, "{lifetimes:?}");
+    }
+}
+
+#[test]
+fn zero_keeps_nothing() {
+    let off = Lifetimes {
+        max_ttl: Duration::ZERO,
+        inactive_ttl: Duration::ZERO,
+        max_stale: Duration::ZERO,
+        refresh_ahead: None,
+    };
+    let data = FakeData::default();
+    let cache = worker(off, 10);
+    learn(&cache, &data, 1, &active("a", None), 0);
+    learn(&cache, &data, 2, INACTIVE, 0);
+    assert_eq!((cache.len(), look_up(&cache, &data, 1, 0)), (0, None));
+}
+
+#[test]
+fn a_token_in_use_is_due_once_in_a_while() {
+    let data = FakeData::default();
+    let cache = worker(lifetimes(), 10);
+    learn(&cache, &data, 1, &active("a", None), 0);
+    let is_due = |millis| look_up(&cache, &data, 1, millis).unwrap().is_due;
+    for (millis, expected) in [
+        (0, false),
+        (53_999, false),
+        (54_000, true),
+        (54_001, false),
+        (54_999, false),
+        (55_000, true),
+        (59_999, true),
+        (60_000, false),
+        (61_000, true),
+        (61_500, false),
+    ] {
+        assert_eq!(is_due(millis), expected, "{millis}");
+    }
+    learn(&cache, &data, 1, &active("a", None), 62_000);
+    assert!(!is_due(62_001));
+}
+
+#[test]
+fn what_another_worker_has_renewed_is_not_renewed_again() {
+    let data = FakeData::default();
+    let (one, other) = (worker(lifetimes(), 10), worker(lifetimes(), 10));
+    learn(&one, &data, 1, &active("a", None), 0);
+    assert_eq!(look_up(&other, &data, 1, 0).unwrap().source, Source::Shared);
+    assert_eq!(look_up(&other, &data, 1, 1).unwrap().source, Source::Local);
+    learn(&one, &data, 1, &active("a b", None), 54_000);
+    let found = look_up(&other, &data, 1, 54_500).unwrap();
+    assert!(!found.is_due);
+    assert_eq!((found.worth, found.source), (Worth::Fresh, Source::Shared));
+    assert_eq!(worth(&other, &data, 1, 110_000), Worth::Fresh);
+}
+
+#[test]
+fn facts_are_read_anew_under_another_configuration() {
+    let data = FakeData::default();
+    let cache = worker(lifetimes(), 10);
+    let error = r#"{"active":false,"error":"later an outage"}"#;
+    learn(&cache, &data, 1, error, 0);
+    let knows_better = Api::Texas {
+        identity_provider: "maskinporten".to_owned(),
+        outage_errors: vec!["later".to_owned()],
+    };
+    let fresh = worker(lifetimes(), 10);
+    assert_eq!(fresh.look_up(&digest(1), at(1), &knows_better, &data), None);
+    let elsewhere = SharedCache::new(Fingerprint::of([b"another".as_slice()]), 10);
+    let elsewhere = Cache::new(lifetimes(), 10, Some(elsewhere));
+    assert_eq!(look_up(&elsewhere, &data, 1, 1), None);
+}
+
+#[test]
+fn the_bound_is_hard_and_floods_of_unknown_tokens_push_out_no_good_one() {
+    let data = FakeData::default();
+    let cache = Cache::new(lifetimes(), 20, None);
+    for token in 0..10 {
+        learn(&cache, &data, token, &active("a", None), 0);
+    }
+    for n in 0..5_000 {
+        let bad = TokenDigest::of(&AccessToken::new(&format!("bad{n}")));
+        let what = api().parse_body(INACTIVE.as_bytes()).unwrap();
+        cache.learn(&bad, &what, INACTIVE.as_bytes(), at(1), at(1), &data);
+        assert!(cache.len() <= 10 + 20, "{}", cache.len());
+    }
+    for token in 0..10 {
+        assert_eq!(worth(&cache, &data, token, 2), Worth::Fresh, "{token}");
+    }
+    for n in 0..5_000 {
+        let other = TokenDigest::of(&AccessToken::new(&format!("other{n}")));
+        let answer = active("a", None);
+        let what = api().parse_body(answer.as_bytes()).unwrap();
+        cache.learn(&other, &what, answer.as_bytes(), at(2), at(2), &data);
+        assert!(cache.len() <= 40, "{}", cache.len());
+    }
+}
+
+/// Something that happens to a cache.
+#[derive(Clone, Debug)]
+enum Event {
+    Learn {
+        worker: usize,
+        token: u8,
+        answer: Answered,
+    },
+    LookUp {
+        worker: usize,
+        token: u8,
+    },
+    Pass {
+        millis: u64,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Answered {
+    /// Expires that many seconds from now, or never.
+    Active(Option<u64>),
+    Inactive,
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let answer = prop_oneof![
+        Just(Answered::Inactive),
+        Just(Answered::Active(None)),
+        (0..300_u64).prop_map(|exp| Answered::Active(Some(exp))),
+    ];
+    let event = prop_oneof![
+        (0..2_usize, 0..4_u8, answer).prop_map(|(worker, token, answer)| Event::Learn {
+            worker,
+            token,
+            answer
+        }),
+        (0..2_usize, 0..4_u8).prop_map(|(worker, token)| Event::LookUp { worker, token }),
+        (0..40_000_u64).prop_map(|millis| Event::Pass { millis }),
+    ];
+    prop::collection::vec(event, 1..60)
+}
+
+/// What a cache says about a token, without its time.
+#[derive(Debug, PartialEq)]
+enum Said {
+    Active(Worth),
+    Inactive,
+    Nothing,
+}
+
+fn said(found: Option<Found>) -> Said {
+    match found {
+        Some(found) if found.worth != Worth::None => match found.what.as_ref() {
+            Introspection::Active(_) => Said::Active(found.worth),
+            Introspection::Inactive => Said::Inactive,
+        },
+        _ => Said::Nothing,
+    }
+}
+
+/// The simplest thing that could be right: the last answer that each worker has seen, itself or,
+/// when that one does not count any more, as the last of all.
+#[derive(Default)]
+struct Model {
+    own: [HashMap<u8, (u64, Answered, Option<u64>)>; 2],
+    last: HashMap<u8, (u64, Answered, Option<u64>)>,
+}
+
+impl Model {
+    fn learn(&mut self, worker: usize, token: u8, answer: Answered, now: u64) {
+        let exp = match answer {
+            Answered::Active(exp) => exp.map(|exp| (now / 1000 + exp) * 1000),
+            Answered::Inactive => None,
+        };
+        if exp.is_some_and(|exp| exp <= now) {
+            self.own[worker].remove(&token);
+            self.last.remove(&token);
+        } else {
+            self.own[worker].insert(token, (now, answer, exp));
+            self.last.insert(token, (now, answer, exp));
+        }
+    }
+
+    fn look_up(&mut self, worker: usize, token: u8, now: u64) -> Said {
+        let is_fresh = |said: &Said| matches!(said, Said::Active(Worth::Fresh) | Said::Inactive);
+        let own = self.own[worker].get(&token).copied();
+        let mine = own.map_or(Said::Nothing, |known| Self::said(known, now));
+        let due = own.is_some_and(|(learned, answer, exp)| {
+            let end = learned + 60_000;
+            matches!(answer, Answered::Active(_))
+                && exp.is_none_or(|exp| exp > end)
+                && now >= learned + 54_000
+        });
+        if is_fresh(&mine) && !due {
+            return mine;
+        }
+        match self.last.get(&token).copied() {
+            Some(last) if own.is_none_or(|own| own.0 < last.0) => {
+                self.own[worker].insert(token, last);
+                Self::said(last, now)
+            }
+            _ => mine,
+        }
+    }
+
+    fn said((learned, answer, exp): (u64, Answered, Option<u64>), now: u64) -> Said {
+        let age = now - learned;
+        match answer {
+            Answered::Inactive if age < 5_000 => Said::Inactive,
+            Answered::Inactive => Said::Nothing,
+            Answered::Active(_) if exp.is_some_and(|exp| now >= exp) => Said::Nothing,
+            Answered::Active(_) if age < 60_000 => Said::Active(Worth::Fresh),
+            Answered::Active(_) if age < 180_000 => Said::Active(Worth::Stale),
+            Answered::Active(_) => Said::Nothing,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Two workers over one shared store, and a model of them, agree on any sequence. A renewal
+    /// that is due looks at the shared store at most once a second, so `Pass` never ends within
+    /// that time.
+    #[test]
+    fn the_cache_and_its_model_agree(events in events()) {
+        let data = FakeData::default();
+        let workers = [worker(lifetimes(), 100), worker(lifetimes(), 100)];
+        let mut model = Model::default();
+        let mut now = 0;
+        for event in events {
+            match event {
+                Event::Pass { millis } => now += millis,
+                Event::Learn { worker, token, answer } => {
+                    // Two answers of one moment have no order: none come.
+                    now += 1_000;
+                    let text = match answer {
+                        Answered::Inactive => INACTIVE.to_owned(),
+                        Answered::Active(exp) => active("a", exp.map(|exp| now / 1000 + exp)),
+                    };
+                    learn(&workers[worker], &data, token, &text, now);
+                    model.learn(worker, token, answer, now);
+                }
+                Event::LookUp { worker, token } => {
+                    now += 1_000;
+                    let found = said(look_up(&workers[worker], &data, token, now));
+                    prop_assert_eq!(found, model.look_up(worker, token, now));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The section `cache`.
+
+use std::time::Duration;
+
+use super::raw::RawCache;
+use super::{ConfigError, refuse};
+use crate::cache::Cache;
+use crate::cache::lifetime::Lifetimes;
+use crate::cache::shared::SharedCache;
+use crate::introspection::IntrospectionConfig;
+
+/// A million tokens of the usual length are about a gigabyte, in each worker.
+const MAX_ENTRIES: u64 = 1_000_000;
+
+pub(super) fn valid(
+    raw: RawCache,
+    introspection: &IntrospectionConfig,
+) -> Result<Cache, ConfigError> {
+    let max_entries = raw.max_entries.unwrap_or(10_000);
+    if !(1..=MAX_ENTRIES).contains(&max_entries) {
+        return refuse(
+            "cache.max_entries",
+            format!(
+                "{max_entries} is not within 1 to {MAX_ENTRIES}; to turn the cache off: `max_ttl: 0s`"
+            ),
+        );
+    }
+    let refresh_ahead = raw.refresh_ahead.unwrap_or(true);
+    let lifetimes = Lifetimes {
+        max_ttl: duration("cache.max_ttl", raw.max_ttl, Duration::from_secs(60))?,
+        inactive_ttl: duration(
+            "cache.inactive_ttl",
+            raw.inactive_ttl,
+            Duration::from_secs(5),
+        )?,
+        max_stale: duration("cache.max_stale", raw.max_stale, Duration::ZERO)?,
+        refresh_ahead: refresh_ahead.then_some(introspection.timeout),
+    };
+    if lifetimes.max_ttl.is_zero() && !lifetimes.max_stale.is_zero() {
+        return refuse(
+            "cache.max_stale",
+            "not with `max_ttl: 0s`, which keeps nothing",
+        );
+    }
+    let max_entries = usize::try_from(max_entries).unwrap_or(usize::MAX);
+    let keeps_something = !lifetimes.max_ttl.is_zero() || !lifetimes.inactive_ttl.is_zero();
+    let is_shared = raw.shared.unwrap_or(true) && keeps_something;
+    let shared = is_shared.then(|| SharedCache::new(introspection.fingerprint(), max_entries));
+    Ok(Cache::new(lifetimes, max_entries, shared))
+}
+
+fn duration(key: &str, given: Option<String>, default: Duration) -> Result<Duration, ConfigError> {
+    let Some(text) = given else {
+        return Ok(default);
+    };
+    humantime::parse_duration(&text).or_else(|_| {
+        refuse(
+            key,
+            format!("{text:?} is no duration, e.g. `5s`, or `0s` for none"),
+        )
+    })
+}

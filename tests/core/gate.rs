@@ -1,0 +1,140 @@
+//! A gate for tests: what `src/host/` is in Envoy, but for one request at a time and with a clock
+//! and an endpoint that are told what to do.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use portvakt::authorizer::{Authorizer, Decision, Grant, Question, Step};
+use portvakt::cache::shared::SharedData;
+use portvakt::config;
+use portvakt::head::RequestHead;
+use portvakt::introspection::response::Reply;
+use portvakt::time::Time;
+
+/// A configuration at work, a clock and an endpoint.
+pub struct Gate {
+    pub authorizer: Authorizer,
+    pub now: Time,
+    data: Data,
+    /// Status and body of the endpoint's answers; `None`: it must not be asked.
+    pub endpoint: Option<(u16, String)>,
+    /// How often the endpoint was asked.
+    pub callouts: usize,
+}
+
+/// How a request ends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    Passed(Grant),
+    /// Status and challenge.
+    Refused(u16, Option<String>),
+}
+
+impl End {
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Passed(_) => 200,
+            Self::Refused(status, _) => *status,
+        }
+    }
+}
+
+impl Gate {
+    pub fn new(config: &str) -> Self {
+        Self {
+            authorizer: config::parse(config.as_bytes(), |_| None).unwrap(),
+            now: Time::from_millis(1_795_000_000_000),
+            data: Data::default(),
+            endpoint: None,
+            callouts: 0,
+        }
+    }
+
+    pub fn pass(&mut self, time: Duration) {
+        self.now = self.now.after(time);
+    }
+
+    /// A request, from its head to its end.
+    pub fn request(&mut self, line: &str, authorization: Option<&str>) -> End {
+        let (method, path) = line.split_once(' ').unwrap();
+        let mut head = Head(vec![(":method", method), (":path", path)]);
+        head.0
+            .extend(authorization.map(|value| ("authorization", value)));
+        match self.authorizer.on_request(&head, &self.data, || self.now) {
+            Step::Decided(decision) => end(&decision),
+            Step::Known {
+                decision,
+                question,
+                is_due,
+                ..
+            } => {
+                if is_due {
+                    self.ask(&question);
+                }
+                end(&decision)
+            }
+            Step::Introspect(question) => end(&self.ask(&question)),
+        }
+    }
+
+    fn ask(&mut self, question: &Question) -> Decision {
+        self.callouts += 1;
+        let (status, body) = self
+            .endpoint
+            .clone()
+            .expect("the endpoint must not be asked");
+        let reply = Reply {
+            status: Some(status),
+            from_upstream: true,
+            body: Some(body.as_bytes()),
+        };
+        let (core, data) = (&self.authorizer, &self.data);
+        let answer = core.on_reply(&question.digest, self.now, reply, data, self.now);
+        core.observe(&answer, self.now);
+        core.on_answer(question.rule, &question.digest, &answer, data, self.now)
+            .0
+    }
+}
+
+fn end(decision: &Decision) -> End {
+    match decision {
+        Decision::Forward(grant) => End::Passed(*grant),
+        Decision::Reject(rejection) => {
+            let response = rejection.response(false);
+            let mut headers = response.headers.iter();
+            let challenge = headers.find(|(name, _)| *name == "www-authenticate");
+            End::Refused(
+                response.status,
+                challenge.map(|(_, value)| (*value).to_owned()),
+            )
+        }
+    }
+}
+
+struct Head<'a>(Vec<(&'static str, &'a str)>);
+
+impl RequestHead for Head<'_> {
+    fn header(&self, name: &str) -> Option<Vec<u8>> {
+        self.values(name).into_iter().next()
+    }
+
+    fn values(&self, name: &str) -> Vec<Vec<u8>> {
+        let all = self.0.iter().filter(|(n, _)| *n == name);
+        all.map(|(_, value)| value.as_bytes().to_vec()).collect()
+    }
+}
+
+#[derive(Default)]
+struct Data(RefCell<HashMap<String, Vec<u8>>>);
+
+impl SharedData for Data {
+    fn read(&self, key: &str) -> (Option<Vec<u8>>, Option<u32>) {
+        (self.0.borrow().get(key).cloned(), None)
+    }
+
+    fn write(&self, key: &str, value: &[u8], _: Option<u32>) -> bool {
+        self.0.borrow_mut().insert(key.to_owned(), value.to_vec());
+        true
+    }
+}

@@ -1,0 +1,13 @@
+//! The core without a host: requests, answers and time go in, decisions come out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    unreachable_pub,
+    reason = "tests may fail loudly"
+)]
+
+mod answers;
+mod gate;
+mod outage;

@@ -1,0 +1,208 @@
+//! Two minutes of outage in fast motion.
+
+use std::time::Duration;
+
+use crate::gate::Gate;
+
+fn gate(cache: &str, failure_mode_allow: bool) -> Gate {
+    Gate::new(&format!(
+        r#"{{
+            "introspection": {{ "cluster": "texas", "endpoint": "http://texas/introspect" }},
+            "required_scopes": ["a"],
+            "cache": {cache},
+            "failure_mode_allow": {failure_mode_allow}
+        }}"#
+    ))
+}
+
+/// What the endpoint says of a token that expires so many seconds from now.
+fn says(gate: &Gate, active: bool, lifetime: Option<u64>) -> Option<(u16, String)> {
+    let exp = lifetime.map(|seconds| gate.now.as_millis() / 1000 + seconds);
+    let exp = exp
+        .map(|exp| format!(r#","exp":{exp}"#))
+        .unwrap_or_default();
+    Some((200, format!(r#"{{"active":{active},"scope":"a"{exp}}}"#)))
+}
+
+/// A token that is learned at the start, and the statuses of its requests, one every ten seconds
+/// of an outage that begins right after. `None`: the token is not known before.
+struct Case {
+    cache: &'static str,
+    failure_mode_allow: bool,
+    known: Option<(bool, Option<u64>)>,
+    statuses: [u16; 13],
+}
+
+fn check(case: &Case, failure: (u16, &str)) {
+    let mut gate = gate(case.cache, case.failure_mode_allow);
+    let what = (case.cache, case.failure_mode_allow, case.known, failure);
+    if let Some((active, lifetime)) = case.known {
+        gate.endpoint = says(&gate, active, lifetime);
+        let status = gate.request("GET /", Some("Bearer t")).status();
+        assert_eq!(status, if active { 200 } else { 401 }, "{what:?}");
+    }
+    gate.endpoint = Some((failure.0, failure.1.to_owned()));
+    let mut statuses = Vec::new();
+    for _ in 0..13 {
+        statuses.push(gate.request("GET /", Some("Bearer t")).status());
+        gate.pass(Duration::from_secs(10));
+    }
+    assert_eq!(statuses, case.statuses, "{what:?}");
+
+    // The first answer after the outage counts at once.
+    for (active, status) in [(true, 200), (false, 401)] {
+        gate.endpoint = says(&gate, active, None);
+        let unknown = format!("Bearer new{active}");
+        assert_eq!(
+            gate.request("GET /", Some(&unknown)).status(),
+            status,
+            "{what:?}"
+        );
+    }
+    gate.endpoint = says(&gate, true, None);
+    assert_eq!(
+        gate.request("GET /", Some("Bearer t")).status(),
+        200,
+        "{what:?}"
+    );
+}
+
+const STALE: &str = r#"{ "max_ttl": "20s", "inactive_ttl": "5s", "max_stale": "60s" }"#;
+const NO_STALE: &str = r#"{ "max_ttl": "20s", "inactive_ttl": "5s" }"#;
+const OFF: &str = r#"{ "max_ttl": "0s", "inactive_ttl": "0s" }"#;
+
+#[test]
+fn two_minutes() {
+    let up_to = |good: usize, then: u16| {
+        let mut statuses = [then; 13];
+        statuses
+            .iter_mut()
+            .take(good)
+            .for_each(|status| *status = 200);
+        statuses
+    };
+    let mut inactive = [503; 13];
+    inactive[0] = 401;
+    let active = Some((true, None));
+    let cases = [
+        Case {
+            cache: STALE,
+            failure_mode_allow: false,
+            known: None,
+            statuses: [503; 13],
+        },
+        Case {
+            cache: STALE,
+            failure_mode_allow: false,
+            known: active,
+            statuses: up_to(8, 503),
+        },
+        Case {
+            cache: STALE,
+            failure_mode_allow: false,
+            known: Some((true, Some(45))),
+            statuses: up_to(5, 503),
+        },
+        Case {
+            cache: STALE,
+            failure_mode_allow: false,
+            known: Some((false, None)),
+            statuses: inactive,
+        },
+        Case {
+            cache: NO_STALE,
+            failure_mode_allow: false,
+            known: active,
+            statuses: up_to(2, 503),
+        },
+        Case {
+            cache: OFF,
+            failure_mode_allow: false,
+            known: active,
+            statuses: [503; 13],
+        },
+        // Failure mode: unknown tokens pass, those known to be inactive or past `exp` never.
+        Case {
+            cache: STALE,
+            failure_mode_allow: true,
+            known: None,
+            statuses: [200; 13],
+        },
+        Case {
+            cache: STALE,
+            failure_mode_allow: true,
+            known: active,
+            statuses: [200; 13],
+        },
+        Case {
+            cache: STALE,
+            failure_mode_allow: true,
+            known: Some((true, Some(45))),
+            statuses: up_to(5, 401),
+        },
+        Case {
+            cache: STALE,
+            failure_mode_allow: true,
+            known: Some((false, None)),
+            statuses: [401; 13],
+        },
+    ];
+    for case in &cases {
+        for failure in [
+            (500, ""),
+            (429, ""),
+            (
+                200,
+                r#"{"active":false,"error":"fetch: error sending request"}"#,
+            ),
+        ] {
+            check(case, failure);
+        }
+    }
+}
+
+#[test]
+fn what_a_token_may_bring_about_is_no_outage() {
+    for (status, body) in [
+        (200, r#"{"active":true,"active":false}"#),
+        (200, "nonsense"),
+        (400, "{}"),
+        (401, "{}"),
+    ] {
+        let mut gate = gate(STALE, true);
+        gate.endpoint = says(&gate, true, None);
+        assert_eq!(gate.request("GET /", Some("Bearer known")).status(), 200);
+        gate.pass(Duration::from_secs(30));
+        gate.endpoint = Some((status, body.to_owned()));
+        assert_eq!(
+            gate.request("GET /", Some("Bearer known")).status(),
+            503,
+            "{body}"
+        );
+        assert_eq!(
+            gate.request("GET /", Some("Bearer unknown")).status(),
+            503,
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn a_known_token_does_not_wait_for_an_endpoint_that_is_out() {
+    let mut gate = gate(STALE, false);
+    gate.endpoint = says(&gate, true, None);
+    gate.request("GET /", Some("Bearer t"));
+    gate.pass(Duration::from_secs(30));
+    gate.endpoint = Some((500, String::new()));
+    assert_eq!(gate.callouts, 1);
+    for (millis, callouts) in [(0, 2), (100, 2), (100, 2), (1000, 3), (100, 3), (1000, 4)] {
+        gate.pass(Duration::from_millis(millis));
+        assert_eq!(gate.request("GET /", Some("Bearer t")).status(), 200);
+        assert_eq!(gate.callouts, callouts, "a failing renewal is paced");
+    }
+    // Revoked in the meantime: the background question finds that out.
+    gate.endpoint = says(&gate, false, None);
+    gate.pass(Duration::from_secs(1));
+    assert_eq!(gate.request("GET /", Some("Bearer t")).status(), 200);
+    assert_eq!(gate.request("GET /", Some("Bearer t")).status(), 401);
+}
