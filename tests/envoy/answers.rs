@@ -3,8 +3,7 @@
 use dev_idp::{Fault, Mint};
 use serde_json::{Value, json};
 
-use crate::client::Answer;
-use crate::gateway::{Gateway, Setup, plugin};
+use crate::gateway::{Gateway, Setup, plugin, until};
 
 /// What an answer must be.
 struct Expected {
@@ -21,41 +20,54 @@ fn expect(status: u16, challenge: Option<&'static str>, reason: &'static str) ->
     }
 }
 
-async fn check(gateway: &Gateway, case: &str, answer: &Answer, expected: Expected) {
+/// A request is answered as expected, and counted and logged once.
+async fn check(
+    gateway: &Gateway,
+    case: &str,
+    path: &str,
+    authorization: Option<&str>,
+    expected: &Expected,
+) {
+    let result = if expected.status == 503 {
+        "error"
+    } else {
+        "deny"
+    };
+    let reason = expected.reason;
+    let metric = format!("wasmcustom.portvakt.decisions.result.{result}.reason.{reason}");
+    // Filter state, by way of the access log: the last field of the request's line.
+    let lines = || gateway.log().matches(&format!(" {reason}\n")).count();
+    let (counted, logged) = (gateway.stat(&metric).await, lines());
+
+    let headers: Vec<_> = authorization
+        .iter()
+        .map(|value| ("authorization", *value))
+        .collect();
+    let answer = gateway.get(path, &headers).await;
+
     assert_eq!(answer.status, expected.status, "{case}: {answer:?}");
-    let challenge = answer.header("www-authenticate");
-    assert_eq!(challenge.as_deref(), expected.challenge, "{case}");
+    let header = |name| answer.header(name);
     assert_eq!(
-        answer.header("retry-after").is_some(),
+        header("www-authenticate").as_deref(),
+        expected.challenge,
+        "{case}"
+    );
+    assert_eq!(
+        header("retry-after").is_some(),
         expected.status == 503,
         "{case}"
     );
-    let content_type = answer.header("content-type");
     assert_eq!(
-        content_type.as_deref(),
+        header("content-type").as_deref(),
         Some("application/problem+json"),
         "{case}"
     );
     let problem = answer.json();
     assert_eq!(problem["status"], expected.status, "{case}");
     assert_eq!(problem["type"], "about:blank", "{case}");
-    let result = if expected.status == 503 {
-        "error"
-    } else {
-        "deny"
-    };
-    let metric = format!(
-        "wasmcustom.portvakt.decisions.result.{result}.reason.{}",
-        expected.reason
-    );
-    assert!(
-        gateway.stat(&metric).await > 0,
-        "{case}: {metric} was not counted"
-    );
-    // Filter state, by way of the access log: the last field of the request's line.
-    let last = format!(" {}\n", expected.reason);
-    crate::gateway::until("the refusal is in the access log", async || {
-        gateway.log().contains(&last)
+    assert_eq!(gateway.stat(&metric).await, counted + 1, "{case}: {metric}");
+    until("the refusal is in the access log", async || {
+        lines() == logged + 1
     })
     .await;
 }
@@ -167,25 +179,18 @@ async fn refusals() {
     ];
     let reached = gateway.idp.api_requests();
     for (case, path, authorization, expected) in cases {
-        let headers: Vec<_> = authorization
-            .iter()
-            .map(|value| ("authorization", *value))
-            .collect();
-        let answer = gateway.get(path, &headers).await;
-        let expected = expect(expected.status, expected.challenge, expected.reason);
-        check(&gateway, case, &answer, expected).await;
+        check(&gateway, case, path, *authorization, expected).await;
     }
-
     gateway.idp.set_fault(Some(Fault::Status { status: 500 }));
-    let answer = gateway.get("/api/x", &[("authorization", &good)]).await;
-    check(
-        &gateway,
-        "outage",
-        &answer,
-        expect(503, None, "endpoint_out"),
-    )
-    .await;
+    let unknown = bearer(&gateway.token("api:read unknown"));
+    let expected = expect(503, None, "endpoint_out");
+    check(&gateway, "outage", "/api/x", Some(&unknown), &expected).await;
 
+    let labels = r#"portvakt_decisions{result="deny",reason="insufficient_scope"} 2"#;
+    let prometheus = gateway.prometheus().await;
+    assert!(prometheus.contains(labels), "{prometheus}");
+    let labels = r#"portvakt_introspections{outcome="status"} 1"#;
+    assert!(prometheus.contains(labels), "{prometheus}");
     assert_eq!(
         gateway.idp.api_requests(),
         reached,

@@ -2,12 +2,28 @@
 
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, Setup, filter_config, plugin, shipped_config, validate};
+use crate::gateway::{
+    Gateway, Setup, filter_config, plugin, shipped_config, start_in_vain, validate,
+};
 
 const ENDPOINT: (&str, &str) = (
     "NAIS_TOKEN_INTROSPECTION_ENDPOINT",
     "http://127.0.0.1:7164/api/v1/introspect",
 );
+
+/// Envoy itself ends with that line, and listens nowhere.
+#[test]
+fn envoy_does_not_start_with_a_bad_configuration() {
+    let mut config = shipped_config();
+    filter_config(&mut config)["configuration"]["value"] = json!("{}");
+    let output = start_in_vain(&config, &[ENDPOINT]);
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("configuration: missing field `introspection`"),
+        "{said}"
+    );
+}
 
 fn check(plugin: &str, environment: &[(&str, &str)], expected: Result<(), &str>) {
     let mut config = shipped_config();
@@ -58,8 +74,8 @@ fn what_envoy_refuses_to_start_with() {
             r#"configuration: required_scopes[0]: "a b" is no scope"#,
         ),
         (
-            format!(r#"{{{introspection},"required_scopes":["a"],"cache":{{}}}}"#),
-            "unknown field `cache`",
+            format!(r#"{{{introspection},"required_scopes":["a"],"jwt_precheck":{{}}}}"#),
+            "unknown field `jwt_precheck`",
         ),
         (
             r#"{"introspection":{"cluster":"texas","endpoint":"ftp://x/"},"required_scopes":["a"]}"#
@@ -99,6 +115,7 @@ async fn a_token_in_a_header_of_its_own() {
         ("x-token", token.clone(), 200),
         ("X-TOKEN", token.clone(), 200),
         ("x-token", format!("Bearer {token}"), 400),
+        ("x-token", String::new(), 401),
         ("x-token", "a".repeat(4097), 400),
         ("authorization", format!("Bearer {token}"), 401),
     ] {
@@ -108,6 +125,40 @@ async fn a_token_in_a_header_of_its_own() {
             let challenge = answer.header("www-authenticate").unwrap();
             let metadata = r#"resource_metadata="https://api/.well-known/x""#;
             assert!(challenge.contains(metadata), "{challenge}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_of_its_own_that_is_repeated() {
+    for scheme in ["", "Bearer"] {
+        let mut plugin = plugin();
+        plugin["token"] = json!({ "header": "X-Token", "scheme": scheme });
+        let gateway = Gateway::start(Setup {
+            plugin,
+            ..Setup::default()
+        })
+        .await;
+        let good = format!("{scheme} {}", gateway.token("api:read"));
+        let good = good.trim().as_bytes();
+        let cases: &[(&[&[u8]], u16)] = &[
+            (&[good], 200),
+            (&[good, good], 400),
+            (&[good, b"Bearer forged"], 400),
+            (&[b"Bearer forged", good], 400),
+            (&[b"", good], 400),
+            (&[good, b""], 400),
+        ];
+        for (values, status) in cases {
+            let names = [&b"x-token"[..], b"X-Token"];
+            let headers: Vec<_> = names.into_iter().zip(values.iter().copied()).collect();
+            let answer = gateway.send(b"GET /api/x", &headers).await;
+            assert_eq!(
+                answer.status,
+                *status,
+                "{scheme:?} {}: {answer:?}",
+                values.len()
+            );
         }
     }
 }
@@ -129,7 +180,15 @@ async fn refusals_are_logged_at_debug_without_the_token() {
         .find(|line| line.contains("refused: insufficient_scope"));
     let line = line.unwrap_or_else(|| panic!("no line in {log}"));
     assert!(line.contains(&format!("token={}", &digest[..8])), "{line}");
-    assert!(line.contains("request="), "{line}");
+    assert!(
+        line.contains("request=") && line.contains(r#"rule="read""#),
+        "{line}"
+    );
+    for id in [&b"\xff\xfe"[..], b"\x80", b"a\xc3"] {
+        let headers = [(&b"x-request-id"[..], id)];
+        assert_eq!(gateway.send(b"GET /api/x", &headers).await.status, 401);
+    }
+    gateway.assert_well().await;
     let own: Vec<_> = log
         .lines()
         .filter(|line| line.contains("wasm log portvakt"))

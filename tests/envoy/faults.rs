@@ -1,6 +1,6 @@
 //! An endpoint that is out, slow, or answers nonsense: 503, never 401 and never 200.
 
-use dev_idp::{DevIdp, Fault};
+use dev_idp::Fault;
 use serde_json::json;
 
 use crate::gateway::{Gateway, Setup, at, plugin, until};
@@ -42,15 +42,25 @@ async fn check(gateway: &Gateway, fault: Fault, outcome: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_fault_of_the_endpoint() {
+async fn an_endpoint_that_is_slow() {
     let mut plugin = plugin();
-    plugin["introspection"]["timeout"] = json!("300ms");
+    plugin["introspection"]["timeout"] = json!("500ms");
     let gateway = Gateway::start(Setup {
         plugin,
-        log_level: "info",
         ..Setup::default()
     })
     .await;
+    gateway.idp.set_fault(Some(Fault::Hold));
+    let answer = gateway.get_with(&gateway.token("api:read")).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    let timeout = "wasmcustom.portvakt.introspections.outcome.timeout";
+    assert_eq!(gateway.stat(timeout).await, 1);
+    gateway.assert_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_of_the_endpoint() {
+    let gateway = Gateway::start(Setup::default()).await;
     let active = r#"{"active":true,"scope":"api:read"}"#;
     for (fault, outcome) in [
         (Fault::Status { status: 500 }, "status"),
@@ -93,7 +103,6 @@ async fn every_fault_of_the_endpoint() {
             },
             "malformed",
         ),
-        (Fault::Delay { ms: 2_000 }, "timeout"),
         (Fault::Reset, "unreachable"),
         (Fault::Close, "unreachable"),
         (Fault::Outage, "unreachable"),
@@ -127,9 +136,6 @@ async fn a_long_answer_is_read_up_to_the_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_is_not_there() {
-    let gone = DevIdp::start(dev_idp::DevIdpConfig::default())
-        .await
-        .unwrap();
     let gateway = Gateway::start(Setup {
         edit: |config| {
             // Port 1 of the loopback: nobody listens.
@@ -140,7 +146,6 @@ async fn an_endpoint_that_is_not_there() {
         ..Setup::default()
     })
     .await;
-    drop(gone);
     for _ in 0..3 {
         let answer = gateway.get_with(&gateway.token("api:read")).await;
         assert_eq!(answer.status, 503, "{answer:?}");
@@ -227,23 +232,33 @@ async fn an_outage_is_told_when_it_begins_and_when_it_ends() {
     })
     .await;
     let (begins, ends) = ("tokens cannot be checked: ", "tokens can be checked again");
-    for round in 1..=2 {
-        gateway.idp.set_fault(Some(Fault::Outage));
-        for _ in 0..3 {
-            gateway.get_with(&gateway.token("api:read")).await;
-        }
-        gateway.idp.set_fault(None);
-        for _ in 0..3 {
-            gateway.get_with(&gateway.token("api:read")).await;
-        }
-        for line in [begins, ends] {
-            assert_eq!(
-                gateway.log().matches(line).count(),
-                round,
-                "{line}: {}",
-                gateway.log()
-            );
-        }
+    let times = |line| gateway.log().matches(line).count();
+    gateway.idp.set_fault(Some(Fault::Outage));
+    for n in 0..3 {
+        gateway
+            .get_with(&gateway.token(&format!("api:read {n}")))
+            .await;
     }
+    gateway.idp.set_fault(None);
+    let mut n = 3;
+    until("the outage is over", async || {
+        n += 1;
+        gateway
+            .get_with(&gateway.token(&format!("api:read {n}")))
+            .await;
+        times(ends) > 0
+    })
+    .await;
+    assert_eq!((times(begins), times(ends)), (1, 1), "{}", gateway.log());
+    gateway.assert_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_hangs_up_is_asked_once_more() {
+    let gateway = Gateway::start(Setup::default()).await;
+    gateway.idp.set_fault(Some(Fault::Close));
+    let answer = gateway.get_with(&gateway.token("api:read")).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(gateway.idp.introspections(), 2, "Envoy's retry policy");
     gateway.assert_well().await;
 }

@@ -27,6 +27,10 @@ pub struct Setup {
     pub client: Option<Client>,
     /// Envoy's log level.
     pub log_level: &'static str,
+    /// How many workers Envoy has.
+    pub workers: u32,
+    /// How a new plugin configuration reaches the running Envoy.
+    pub discovery: Discovery,
 }
 
 impl Default for Setup {
@@ -37,8 +41,21 @@ impl Default for Setup {
             edit: |_| {},
             client: None,
             log_level: "warning",
+            workers: 1,
+            discovery: Discovery::None,
         }
     }
+}
+
+/// How a new plugin configuration reaches a running Envoy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discovery {
+    /// Not at all.
+    None,
+    /// The listener is discovered (LDS).
+    Listener,
+    /// The filter's configuration is discovered (ECDS).
+    Extension,
 }
 
 /// The plugin configuration of most tests: `/open` needs no token, reading below `/api` needs
@@ -70,6 +87,7 @@ pub struct Gateway {
     /// The identity provider and the API.
     pub idp: DevIdp,
     admin: SocketAddr,
+    discovery: Discovery,
     vms_at_start: u64,
     envoy: Child,
     folder: TempDir,
@@ -86,11 +104,17 @@ impl Gateway {
         .unwrap();
         let folder = TempDir::new().unwrap();
         let config = envoy_config(&setup, &idp);
+        let config = discovered(config, setup.discovery, folder.path());
         let config_file = write_config(&folder, &config);
         let admin_file = folder.path().join("admin");
         let log = File::create(folder.path().join("log")).unwrap();
         let mut envoy = Command::new(envoy_binary())
-            .args(["--concurrency", "1", "--disable-hot-restart"])
+            .args([
+                "--disable-hot-restart",
+                "--concurrency",
+                &setup.workers.to_string(),
+            ])
+            .args(["--service-node", "test", "--service-cluster", "test"])
             .args(["--log-level", setup.log_level])
             .args(["--file-flush-interval-msec", "10"])
             .arg("--admin-address-path")
@@ -107,6 +131,7 @@ impl Gateway {
             address: admin,
             idp,
             admin,
+            discovery: setup.discovery,
             vms_at_start: 0,
             envoy,
             folder,
@@ -120,12 +145,53 @@ impl Gateway {
             get(self.admin, "/ready", &[]).await.status == 200
         })
         .await;
-        let listeners = get(self.admin, "/listeners?format=json", &[]).await.json();
-        let port =
-            &listeners["listener_statuses"][0]["local_address"]["socket_address"]["port_value"];
-        let port = u16::try_from(port.as_u64().unwrap()).unwrap();
+        let port = "/listener_statuses/0/local_address/socket_address/port_value";
+        let mut found = None;
+        until("the gateway listens", async || {
+            let listeners = get(self.admin, "/listeners?format=json", &[]).await.json();
+            found = listeners.pointer(port).and_then(Value::as_u64);
+            found.is_some()
+        })
+        .await;
+        let port = u16::try_from(found.unwrap()).unwrap();
         self.address = SocketAddr::from(([127, 0, 0, 1], port));
         self.vms_at_start = self.stat("wasm.envoy.wasm.runtime.v8.created").await;
+    }
+
+    /// Gives the running Envoy another plugin configuration.
+    pub fn reconfigure(&self, plugin: &Value) {
+        let file = self.folder.path().join(DISCOVERED);
+        let mut resources: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let value = match self.discovery {
+            Discovery::None => panic!("this Envoy discovers nothing"),
+            Discovery::Listener => {
+                let inside = CONNECTION_MANAGER.strip_prefix("/static_resources/listeners/0");
+                let filter = format!("{}/http_filters/0/typed_config", inside.unwrap());
+                at(
+                    &mut resources,
+                    &format!("/resources/0{filter}/config/configuration/value"),
+                )
+            }
+            Discovery::Extension => at(
+                &mut resources,
+                "/resources/0/typed_config/config/configuration/value",
+            ),
+        };
+        *value = json!(plugin.to_string());
+        // Envoy looks when a file is moved to that name.
+        let next = file.with_extension("next");
+        fs::write(&next, resources.to_string()).unwrap();
+        fs::rename(next, file).unwrap();
+    }
+
+    /// The memory that Envoy has, in kB.
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.envoy.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// A token with these scopes.
@@ -159,6 +225,11 @@ impl Gateway {
         value.map_or(0, |value| value.parse().unwrap())
     }
 
+    /// Envoy's metrics as Prometheus reads them.
+    pub async fn prometheus(&self) -> String {
+        get(self.admin, "/stats/prometheus", &[]).await.text()
+    }
+
     /// Requests that the gateway is busy with.
     pub async fn active_requests(&self) -> u64 {
         self.stat("http.gateway.downstream_rq_active").await
@@ -180,7 +251,10 @@ impl Gateway {
             "a good token no longer passes: {answer:?}"
         );
         let vms = self.stat("wasm.envoy.wasm.runtime.v8.created").await;
-        assert_eq!(vms, self.vms_at_start, "a VM was made anew: {}", self.log());
+        // To check a new configuration Envoy makes a VM too.
+        if self.discovery == Discovery::None {
+            assert_eq!(vms, self.vms_at_start, "a VM was made anew: {}", self.log());
+        }
         assert_eq!(self.stat("wasm.portvakt.vm_reload").await, 0);
         let log = self.log();
         assert!(
@@ -215,6 +289,19 @@ pub fn validate(config: &Value, environment: &[(&str, &str)]) -> Output {
     let config_file = write_config(&folder, config);
     Command::new(envoy_binary())
         .args(["--mode", "validate", "-c"])
+        .arg(config_file)
+        .envs(environment.iter().copied())
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap()
+}
+
+/// Runs Envoy with a configuration that it must refuse, and waits for its end.
+pub fn start_in_vain(config: &Value, environment: &[(&str, &str)]) -> Output {
+    let folder = TempDir::new().unwrap();
+    let config_file = write_config(&folder, config);
+    Command::new(envoy_binary())
+        .args(["--disable-hot-restart", "-c"])
         .arg(config_file)
         .envs(environment.iter().copied())
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -287,6 +374,41 @@ fn envoy_config(setup: &Setup, idp: &DevIdp) -> Value {
         }
     }
     (setup.edit)(&mut config);
+    config
+}
+
+/// Where what Envoy discovers stands.
+const DISCOVERED: &str = "discovered.json";
+
+/// Moves the listener, or the filter's configuration, to a file of its own.
+fn discovered(mut config: Value, discovery: Discovery, folder: &Path) -> Value {
+    let file = folder.join(DISCOVERED);
+    let source = json!({ "resource_api_version": "V3", "path_config_source": { "path": &file } });
+    let resource = match discovery {
+        Discovery::None => return config,
+        Discovery::Listener => {
+            let mut listener = at(&mut config, "/static_resources/listeners").take()[0].take();
+            listener["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
+            config["static_resources"]["listeners"] = json!([]);
+            config["dynamic_resources"] = json!({ "lds_config": source });
+            listener
+        }
+        Discovery::Extension => {
+            let filter = at(&mut config, &format!("{CONNECTION_MANAGER}/http_filters/0"));
+            let typed_config = filter["typed_config"].take();
+            let discovery = json!({
+                "config_source": source,
+                "type_urls": [typed_config["@type"]],
+            });
+            *filter = json!({ "name": "portvakt", "config_discovery": discovery });
+            json!({
+                "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+                "name": "portvakt",
+                "typed_config": typed_config,
+            })
+        }
+    };
+    fs::write(file, json!({ "resources": [resource] }).to_string()).unwrap();
     config
 }
 

@@ -52,7 +52,7 @@ async fn bytes_that_are_no_utf8_in_any_header() {
     let answer = gateway
         .send(b"GET /api/\xff", &[(b"authorization", good.as_bytes())])
         .await;
-    assert!(matches!(answer.status, 200 | 400), "{answer:?}");
+    assert_eq!(answer.status, 400, "Envoy refuses it: {answer:?}");
     gateway.assert_well().await;
 }
 
@@ -155,9 +155,9 @@ async fn requests_without_a_path() {
     })
     .await;
     let answer = gateway.send(b"OPTIONS *", &[]).await;
-    assert!(matches!(answer.status, 400 | 403 | 404), "{answer:?}");
+    assert_eq!(answer.status, 404, "Envoy finds no route: {answer:?}");
     let answer = gateway.send(b"CONNECT gateway:80", &[]).await;
-    assert!(matches!(answer.status, 400 | 403 | 404), "{answer:?}");
+    assert_eq!(answer.status, 403, "{answer:?}");
     assert_eq!(gateway.idp.api_requests(), 0);
     gateway.assert_well().await;
 }

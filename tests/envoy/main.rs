@@ -14,11 +14,13 @@
 )]
 
 mod answers;
+mod cache;
 mod client;
 mod configuration;
 mod faults;
 mod gateway;
 mod hostile;
 mod protocols;
+mod reconfiguration;
 mod rfc7662;
 mod waiting;

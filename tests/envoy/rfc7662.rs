@@ -78,8 +78,6 @@ async fn without_client_authentication() {
     ] {
         assert_eq!(gateway.get_with(&token).await.status, status, "{case}");
     }
-    let asked = gateway.token("api:write");
-    gateway.get_with(&asked).await;
     gateway.assert_well().await;
 }
 
