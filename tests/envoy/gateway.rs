@@ -184,6 +184,19 @@ impl Gateway {
         fs::rename(next, file).unwrap();
     }
 
+    /// The CPU time that Envoy has used, in microseconds.
+    pub fn cpu_micros(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.envoy.id())).unwrap();
+        // User and system time, in ticks of a hundredth of a second, behind the name's bracket.
+        let fields = stat.rsplit_once(") ").unwrap().1.split(' ');
+        let ticks: u64 = fields
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().unwrap())
+            .sum();
+        ticks * 10_000
+    }
+
     /// The memory that Envoy has, in kB.
     pub fn memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.envoy.id())).unwrap();

@@ -9,6 +9,7 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::print_stderr,
+    dead_code,
     unreachable_pub,
     reason = "tests may fail loudly"
 )]

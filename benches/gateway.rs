@@ -1,0 +1,130 @@
+//! What the filter costs: Envoy's CPU time per request with it, as a ratio to the same Envoy
+//! without it. `make bench` runs it.
+//!
+//! All gateways run at once and are loaded in turn, round by round, so that what else the machine
+//! does hits all of them. Wall-clock times and throughputs are not looked at.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_precision_loss,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    dead_code,
+    unreachable_pub,
+    reason = "a program for developers, over the tests' own harness"
+)]
+
+#[path = "../tests/envoy/client.rs"]
+mod client;
+#[path = "../tests/envoy/gateway.rs"]
+mod gateway;
+
+use std::process::Command;
+
+use gateway::{CONNECTION_MANAGER, Gateway, Setup, at, plugin};
+use serde_json::{Value, json};
+
+const ROUNDS: usize = 7;
+const SECONDS: &str = "3";
+const CONNECTIONS: &str = "16";
+
+/// Answers without an upstream, so that the filter's share is as large as it can be.
+fn answer_directly(config: &mut Value) {
+    let route = format!("{CONNECTION_MANAGER}/route_config/virtual_hosts/0/routes/0");
+    *at(config, &route) = json!({
+        "match": { "prefix": "/" },
+        "direct_response": { "status": 200, "body": { "inline_string": "ok" } },
+    });
+    let manager = at(config, CONNECTION_MANAGER).as_object_mut().unwrap();
+    manager.remove("access_log");
+}
+
+fn without_filter(config: &mut Value) {
+    answer_directly(config);
+    let filters = at(config, &format!("{CONNECTION_MANAGER}/http_filters"));
+    filters.as_array_mut().unwrap().remove(0);
+}
+
+fn setup(edit: fn(&mut Value), plugin: Value) -> Setup {
+    Setup {
+        plugin,
+        edit,
+        ..Setup::default()
+    }
+}
+
+/// Envoy's CPU time per request under load, in microseconds.
+fn measure(gateway: &Gateway, token: &str) -> f64 {
+    let before = gateway.cpu_micros();
+    let output = Command::new("wrk")
+        .args(["-t", "1", "-c", CONNECTIONS, "-d", SECONDS, "-H"])
+        .arg(format!("Authorization: Bearer {token}"))
+        .arg(format!("http://{}/api/x", gateway.address))
+        .output()
+        .expect("cannot run wrk: is it installed?");
+    let cpu = gateway.cpu_micros() - before;
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(!said.contains("Non-2xx"), "{said}");
+    let line = said
+        .lines()
+        .find(|line| line.contains("requests in"))
+        .unwrap();
+    let requests: f64 = line.split_whitespace().next().unwrap().parse().unwrap();
+    cpu as f64 / requests
+}
+
+#[tokio::main]
+async fn main() {
+    let cached = json!({ "max_ttl": "10m", "refresh_ahead": false });
+    let mut known = plugin();
+    known["cache"] = cached.clone();
+    let mut one_rule = known.clone();
+    one_rule.as_object_mut().unwrap().remove("rules");
+    one_rule["required_scopes"] = json!(["api:read"]);
+    let mut asked = plugin();
+    asked["cache"] = json!({ "max_ttl": "0s" });
+    let gateways = [
+        (
+            "no filter",
+            Gateway::start(setup(without_filter, plugin())).await,
+        ),
+        (
+            "known token, required_scopes",
+            Gateway::start(setup(answer_directly, one_rule)).await,
+        ),
+        (
+            "known token, rules by path and method",
+            Gateway::start(setup(answer_directly, known)).await,
+        ),
+        (
+            "every token asked about",
+            Gateway::start(setup(answer_directly, asked)).await,
+        ),
+    ];
+    let mut samples = vec![Vec::new(); gateways.len()];
+    for round in 0..=ROUNDS {
+        for ((_, gateway), samples) in gateways.iter().zip(&mut samples) {
+            let lifetime = dev_idp::Mint::default()
+                .scope("api:read")
+                .lifetime_seconds(3600);
+            let micros = measure(gateway, &gateway.idp.mint(&lifetime));
+            // The first round warms up.
+            if round > 0 {
+                samples.push(micros);
+            }
+        }
+    }
+    let medians: Vec<_> = samples.iter_mut().map(|s| median(s)).collect();
+    println!("{:40} {:>12} {:>7}", "", "CPU µs", "ratio");
+    for ((name, _), micros) in gateways.iter().zip(&medians) {
+        println!("{name:40} {micros:>12.1} {:>7.2}", micros / medians[0]);
+    }
+}
+
+fn median(samples: &mut [f64]) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples[samples.len() / 2]
+}
