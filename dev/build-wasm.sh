@@ -78,8 +78,8 @@ debian_build() {
     # RUSTC_BOOTSTRAP: build-std is not stable yet. The target folder can be
     # shared: cargo keeps what each compiler made apart.
     exec env RUSTC="$DEBIAN_RUSTC" RUSTC_BOOTSTRAP=1 \
-        CARGO_TARGET_WASM32_WASIP1_LINKER="$(debian_linker)" \
-        CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="-L native=$(debian_libc)" \
+        PORTVAKT_LINKER="$(debian_linker)" \
+        CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="-L native=$(debian_libc) -C target-feature=+simd128" \
         cargo build --release --target "$TARGET" --locked -Z build-std=std,panic_abort
 }
 

@@ -123,7 +123,7 @@ fn is_b64token(value: &[u8]) -> bool {
         !body.is_empty()
             && body
                 .iter()
-                .all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(b))
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-'..=b'/' | b'_' | b'~' | b'+'))
     })
 }
 
