@@ -121,16 +121,24 @@ async fn main() {
             }
         }
     }
-    println!("{:44} {:>12} {:>7}", "", "CPU µs", "ratio");
+    println!(
+        "{:44} {:>9} {:>7} {:>13}",
+        "", "CPU µs", "ratio", "of the least"
+    );
     for ((name, _), own) in gateways.iter().zip(&samples) {
         // Each round's ratio by itself: a slow moment of the machine is in both of its numbers.
         let ratios = own.iter().zip(&samples[0]).map(|(own, base)| own / base);
         println!(
-            "{name:44} {:>12.1} {:>7.2}",
+            "{name:44} {:>9.1} {:>7.2} {:>13.2}",
             median(own.clone()),
-            median(ratios.collect())
+            median(ratios.collect()),
+            least(own) / least(&samples[0])
         );
     }
+}
+
+fn least(samples: &[f64]) -> f64 {
+    samples.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
 fn median(mut samples: Vec<f64>) -> f64 {

@@ -14,7 +14,7 @@ pub struct TokenDigest([u8; 32]);
 impl TokenDigest {
     /// The token's digest.
     pub fn of(token: &AccessToken) -> Self {
-        Self(blake3::hash(token.expose().as_bytes()).into())
+        Self(blake3::hash(token.as_bytes()).into())
     }
 
     /// All 32 bytes.

@@ -10,9 +10,32 @@ pub trait RequestHead {
     /// UTF-8.
     fn header(&self, name: &str) -> Option<Vec<u8>>;
 
-    /// The values of a header, one for each time it was sent. Envoy has joined those of
-    /// `authorization` by `,` before anybody can see them.
-    fn values(&self, name: &str) -> Vec<Vec<u8>>;
+    /// A header that must not be sent several times. Envoy joins the values of `authorization`
+    /// by `,` before anybody can see them; those come as one.
+    fn single(&self, name: &str) -> Single;
+}
+
+/// A header that must not be sent several times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Single {
+    /// It is absent.
+    Absent,
+    /// It was sent once.
+    Value(Vec<u8>),
+    /// It was sent several times.
+    Repeated,
+}
+
+impl Single {
+    /// From the values, one for each time that the header was sent.
+    pub fn of(values: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let mut values = values.into_iter();
+        match (values.next(), values.next()) {
+            (None, _) => Self::Absent,
+            (Some(value), None) => Self::Value(value),
+            (Some(_), Some(_)) => Self::Repeated,
+        }
+    }
 }
 
 /// Whether this is a gRPC request, by Envoy's own rule: `content-type` is `application/grpc`,
@@ -27,25 +50,26 @@ pub fn is_grpc(head: &impl RequestHead) -> bool {
 
 #[cfg(test)]
 pub(crate) mod fake {
-    use super::RequestHead;
+    use super::{RequestHead, Single};
 
     /// A head for tests: names and values as given.
     pub(crate) struct FakeHead<'a>(pub(crate) &'a [(&'a str, &'a [u8])]);
 
     impl RequestHead for FakeHead<'_> {
         fn header(&self, name: &str) -> Option<Vec<u8>> {
-            self.values(name).into_iter().next()
+            let mut all = self.0.iter().filter(|(n, _)| *n == name);
+            all.next().map(|(_, value)| value.to_vec())
         }
 
-        fn values(&self, name: &str) -> Vec<Vec<u8>> {
+        fn single(&self, name: &str) -> Single {
             let all = self.0.iter().filter(|(n, _)| *n == name);
             let values: Vec<_> = all.map(|(_, value)| value.to_vec()).collect();
-            if name == "authorization" && !values.is_empty() {
-                // As Envoy does it: what is empty is dropped.
-                let given = values.into_iter().filter(|value| !value.is_empty());
-                return vec![given.collect::<Vec<_>>().join(&b',')];
+            if name != "authorization" || values.is_empty() {
+                return Single::of(values);
             }
-            values
+            // As Envoy does it: what is empty is dropped.
+            let given = values.into_iter().filter(|value| !value.is_empty());
+            Single::Value(given.collect::<Vec<_>>().join(&b','))
         }
     }
 }

@@ -42,17 +42,29 @@ impl Lifetimes {
         }
         let age = now.since(learned_at);
         match what {
-            Introspection::Inactive if age < self.inactive_ttl => Worth::Fresh,
-            Introspection::Inactive => Worth::None,
+            Introspection::Inactive => self.worth_of_inactive(age),
             Introspection::Active(facts) if facts.expires_at.is_some_and(|exp| now >= exp) => {
                 Worth::None
             }
-            Introspection::Active(_) if self.max_ttl.is_zero() => Worth::None,
-            Introspection::Active(_) if age < self.max_ttl => Worth::Fresh,
-            Introspection::Active(_) if age < self.max_ttl.saturating_add(self.max_stale) => {
-                Worth::Stale
-            }
-            Introspection::Active(_) => Worth::None,
+            Introspection::Active(_) => self.worth_of_active(age),
+        }
+    }
+
+    fn worth_of_inactive(&self, age: Duration) -> Worth {
+        if age < self.inactive_ttl {
+            Worth::Fresh
+        } else {
+            Worth::None
+        }
+    }
+
+    fn worth_of_active(&self, age: Duration) -> Worth {
+        if age < self.max_ttl {
+            Worth::Fresh
+        } else if !self.max_ttl.is_zero() && age < self.max_ttl.saturating_add(self.max_stale) {
+            Worth::Stale
+        } else {
+            Worth::None
         }
     }
 
@@ -67,7 +79,9 @@ impl Lifetimes {
         if facts.expires_at.is_some_and(|exp| exp <= end) {
             return None;
         }
-        let (half, tenth) = (self.max_ttl / 2, self.max_ttl / 10);
+        // Half of the lifetime at most, a tenth at least.
+        let half = self.max_ttl.checked_div(2).unwrap_or_default();
+        let tenth = self.max_ttl.checked_div(10).unwrap_or_default();
         Some(end.before(endpoint_takes.min(half).max(tenth)))
     }
 
@@ -78,6 +92,7 @@ impl Lifetimes {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may fail loudly")]
 mod tests {
     use super::Worth::{Fresh, None as Nothing, Stale};
     use super::*;

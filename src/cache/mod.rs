@@ -177,4 +177,5 @@ impl Cache {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may fail loudly")]
 mod tests;

@@ -232,13 +232,20 @@ pub(crate) mod fake {
             if version.is_some() && version != current {
                 return false;
             }
-            map.insert(key.to_owned(), (value.to_vec(), current.unwrap_or(0) + 1));
+            map.insert(
+                key.to_owned(),
+                (
+                    value.to_vec(),
+                    current.map_or(1, |version| version.wrapping_add(1)),
+                ),
+            );
             true
         }
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may fail loudly")]
 mod tests {
     use super::fake::FakeData;
     use super::*;

@@ -281,12 +281,15 @@ fn said(found: Option<Found>) -> Said {
     }
 }
 
+/// When it was learned, what, and when that expires.
+type Learned = (u64, Answered, Option<u64>);
+
 /// The simplest thing that could be right: the last answer that each worker has seen, itself or,
 /// when that one does not count any more, as the last of all.
 #[derive(Default)]
 struct Model {
-    own: [HashMap<u8, (u64, Answered, Option<u64>)>; 2],
-    last: HashMap<u8, (u64, Answered, Option<u64>)>,
+    own: [HashMap<u8, Learned>; 2],
+    last: HashMap<u8, Learned>,
 }
 
 impl Model {
@@ -326,15 +329,14 @@ impl Model {
         }
     }
 
-    fn said((learned, answer, exp): (u64, Answered, Option<u64>), now: u64) -> Said {
+    fn said((learned, answer, exp): Learned, now: u64) -> Said {
         let age = now - learned;
         match answer {
             Answered::Inactive if age < 5_000 => Said::Inactive,
-            Answered::Inactive => Said::Nothing,
             Answered::Active(_) if exp.is_some_and(|exp| now >= exp) => Said::Nothing,
             Answered::Active(_) if age < 60_000 => Said::Active(Worth::Fresh),
             Answered::Active(_) if age < 180_000 => Said::Active(Worth::Stale),
-            Answered::Active(_) => Said::Nothing,
+            Answered::Inactive | Answered::Active(_) => Said::Nothing,
         }
     }
 }

@@ -3,7 +3,7 @@
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MapType;
 
-use crate::head::RequestHead;
+use crate::head::{RequestHead, Single};
 
 /// The head of the stream whose headers the host is showing just now. Only good in
 /// `on_http_request_headers`: at other times the SDK panics.
@@ -16,14 +16,14 @@ impl RequestHead for HostHead {
             .flatten()
     }
 
-    fn values(&self, name: &str) -> Vec<Vec<u8>> {
+    fn single(&self, name: &str) -> Single {
         if name == "authorization" {
             // Joined by Envoy: fetching one header is cheaper than fetching all.
-            return self.header(name).into_iter().collect();
+            return Single::of(self.header(name));
         }
         // The SDK takes names, but not values, for UTF-8; Envoy refuses others than tokens.
         let all = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
         let own = all.into_iter().filter(|(n, _)| n == name);
-        own.map(|(_, value)| value).collect()
+        Single::of(own.map(|(_, value)| value))
     }
 }

@@ -37,18 +37,14 @@ impl Health {
     /// Takes note of an answer; `Some` if that is worth a line.
     pub fn observe<'a>(&mut self, answer: &'a Answer, now: Time) -> Option<Transition<'a>> {
         self.is_out = answer.as_ref().is_err_and(IntrospectionError::is_outage);
-        match answer {
-            Err(error) => {
-                let kind = discriminant(error);
-                let before = self.trouble.replace((kind, now));
-                let is_new = before.is_none_or(|(before, _)| before != kind);
-                is_new.then_some(Transition::Trouble(error))
-            }
-            Ok(_) => {
-                let is_over = |(_, last): &mut (_, Time)| now.since(*last) >= QUIET;
-                self.trouble.take_if(is_over).map(|_| Transition::Back)
-            }
+        if let Err(error) = answer {
+            let kind = discriminant(error);
+            let before = self.trouble.replace((kind, now));
+            let is_new = before.is_none_or(|(before, _)| before != kind);
+            return is_new.then_some(Transition::Trouble(error));
         }
+        let is_over = |(_, last): &mut (_, Time)| now.since(*last) >= QUIET;
+        self.trouble.take_if(is_over).map(|_| Transition::Back)
     }
 }
 

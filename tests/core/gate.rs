@@ -8,7 +8,7 @@ use std::time::Duration;
 use portvakt::authorizer::{Authorizer, Decision, Grant, Question, Step};
 use portvakt::cache::shared::SharedData;
 use portvakt::config;
-use portvakt::head::RequestHead;
+use portvakt::head::{RequestHead, Single};
 use portvakt::introspection::response::Reply;
 use portvakt::time::Time;
 
@@ -116,12 +116,12 @@ struct Head<'a>(Vec<(&'static str, &'a str)>);
 
 impl RequestHead for Head<'_> {
     fn header(&self, name: &str) -> Option<Vec<u8>> {
-        self.values(name).into_iter().next()
+        let mut all = self.0.iter().filter(|(n, _)| *n == name);
+        all.next().map(|(_, value)| value.as_bytes().to_vec())
     }
 
-    fn values(&self, name: &str) -> Vec<Vec<u8>> {
-        let all = self.0.iter().filter(|(n, _)| *n == name);
-        all.map(|(_, value)| value.as_bytes().to_vec()).collect()
+    fn single(&self, name: &str) -> Single {
+        Single::of(self.header(name))
     }
 }
 

@@ -16,12 +16,12 @@ fn gate(cache: &str, failure_mode_allow: bool) -> Gate {
 }
 
 /// What the endpoint says of a token that expires so many seconds from now.
-fn says(gate: &Gate, active: bool, lifetime: Option<u64>) -> Option<(u16, String)> {
+fn says(gate: &Gate, active: bool, lifetime: Option<u64>) -> (u16, String) {
     let exp = lifetime.map(|seconds| gate.now.as_millis() / 1000 + seconds);
     let exp = exp
         .map(|exp| format!(r#","exp":{exp}"#))
         .unwrap_or_default();
-    Some((200, format!(r#"{{"active":{active},"scope":"a"{exp}}}"#)))
+    (200, format!(r#"{{"active":{active},"scope":"a"{exp}}}"#))
 }
 
 /// A token that is learned at the start, and the statuses of its requests, one every ten seconds
@@ -37,7 +37,7 @@ fn check(case: &Case, failure: (u16, &str)) {
     let mut gate = gate(case.cache, case.failure_mode_allow);
     let what = (case.cache, case.failure_mode_allow, case.known, failure);
     if let Some((active, lifetime)) = case.known {
-        gate.endpoint = says(&gate, active, lifetime);
+        gate.endpoint = Some(says(&gate, active, lifetime));
         let status = gate.request("GET /", Some("Bearer t")).status();
         assert_eq!(status, if active { 200 } else { 401 }, "{what:?}");
     }
@@ -51,7 +51,7 @@ fn check(case: &Case, failure: (u16, &str)) {
 
     // The first answer after the outage counts at once.
     for (active, status) in [(true, 200), (false, 401)] {
-        gate.endpoint = says(&gate, active, None);
+        gate.endpoint = Some(says(&gate, active, None));
         let unknown = format!("Bearer new{active}");
         assert_eq!(
             gate.request("GET /", Some(&unknown)).status(),
@@ -59,7 +59,7 @@ fn check(case: &Case, failure: (u16, &str)) {
             "{what:?}"
         );
     }
-    gate.endpoint = says(&gate, true, None);
+    gate.endpoint = Some(says(&gate, true, None));
     assert_eq!(
         gate.request("GET /", Some("Bearer t")).status(),
         200,
@@ -170,7 +170,7 @@ fn what_a_token_may_bring_about_is_no_outage() {
         (401, "{}"),
     ] {
         let mut gate = gate(STALE, true);
-        gate.endpoint = says(&gate, true, None);
+        gate.endpoint = Some(says(&gate, true, None));
         assert_eq!(gate.request("GET /", Some("Bearer known")).status(), 200);
         gate.pass(Duration::from_secs(30));
         gate.endpoint = Some((status, body.to_owned()));
@@ -190,7 +190,7 @@ fn what_a_token_may_bring_about_is_no_outage() {
 #[test]
 fn a_known_token_does_not_wait_for_an_endpoint_that_is_out() {
     let mut gate = gate(STALE, false);
-    gate.endpoint = says(&gate, true, None);
+    gate.endpoint = Some(says(&gate, true, None));
     gate.request("GET /", Some("Bearer t"));
     gate.pass(Duration::from_secs(30));
     gate.endpoint = Some((500, String::new()));
@@ -201,7 +201,7 @@ fn a_known_token_does_not_wait_for_an_endpoint_that_is_out() {
         assert_eq!(gate.callouts, callouts, "a failing renewal is paced");
     }
     // Revoked in the meantime: the background question finds that out.
-    gate.endpoint = says(&gate, false, None);
+    gate.endpoint = Some(says(&gate, false, None));
     gate.pass(Duration::from_secs(1));
     assert_eq!(gate.request("GET /", Some("Bearer t")).status(), 200);
     assert_eq!(gate.request("GET /", Some("Bearer t")).status(), 401);
