@@ -4,7 +4,7 @@
 # One cargo at a time is as fast as cargo gets: it uses every core by itself.
 .NOTPARALLEL:
 
-.PHONY: help setup build run test lint fmt clean
+.PHONY: help setup build run test bench lint fmt clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ run: ## Start Envoy with the filter, an identity provider and an API, all local
 
 test: ## Run every test, those in a real Envoy included
 	@dev/test.sh
+
+bench: ## Measure Envoy's CPU time per request, with the filter and without (needs wrk)
+	@dev/bench.sh
 
 lint: ## Check format, clippy, layers, shell scripts and dependencies
 	@dev/lint.sh
