@@ -5,6 +5,7 @@
 //! last, on the facts that the endpoint told, whether it told them just now or before.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use crate::bearer::{AccessToken, CredentialsError, TokenSource};
 use crate::cache::lifetime::Worth;
@@ -20,6 +21,9 @@ use crate::policy::{Access, NoRule, RuleId, Rules};
 use crate::rejection::{ChallengeParameters, Reason, Rejection};
 use crate::scope::Scope;
 use crate::time::Time;
+
+/// An outage that nobody has seen for longer, beside the time that answers take, may be over.
+const LOOKED_LATELY: Duration = Duration::from_secs(5);
 
 /// A valid configuration, at work.
 #[derive(Debug)]
@@ -184,7 +188,7 @@ impl Authorizer {
     }
 
     /// What is known about a token, if that counts just now.
-    pub fn look_up(
+    pub fn peek(
         &self,
         digest: &TokenDigest,
         data: &impl SharedData,
@@ -192,14 +196,37 @@ impl Authorizer {
     ) -> Option<(Found, Lookup)> {
         let found = self
             .cache
-            .look_up(digest, now, &self.introspection.api, data)?;
+            .peek(digest, now, &self.introspection.api, data)?;
+        self.if_it_counts(found, now)
+    }
+
+    fn look_up(
+        &self,
+        digest: &TokenDigest,
+        data: &impl SharedData,
+        now: Time,
+    ) -> Option<(Found, Lookup)> {
+        let api = &self.introspection.api;
+        let found = self.cache.look_up(digest, now, api, data)?;
+        self.if_it_counts(found, now)
+    }
+
+    fn if_it_counts(&self, found: Found, now: Time) -> Option<(Found, Lookup)> {
         let lookup = match (found.worth, found.source) {
             (Worth::Fresh, Source::Local) => Lookup::Hit,
             (Worth::Fresh, Source::Shared) => Lookup::SharedHit,
-            (Worth::Stale, _) if self.health.borrow().is_out() => Lookup::Stale,
+            (Worth::Stale, _) if self.is_out(now) => Lookup::Stale,
             (Worth::Stale | Worth::None, _) => return None,
         };
         Some((found, lookup))
+    }
+
+    /// Whether the endpoint is out, as far as anybody has looked lately: tokens in use are asked
+    /// about once a second then, and each answer may take its time.
+    fn is_out(&self, now: Time) -> bool {
+        let timeout = self.introspection.timeout;
+        let memory = timeout.saturating_mul(2).saturating_add(LOOKED_LATELY);
+        self.health.borrow().is_out(now, memory)
     }
 
     /// The endpoint's reply to a callout that was dispatched at `asked_at`: reads it and remembers
@@ -243,8 +270,8 @@ impl Authorizer {
         }
     }
 
-    /// The endpoint is out: what was known before may still count, and whoever was known to be
-    /// inactive or has expired is let through in no case.
+    /// The endpoint is out: what was known before may still count, and whoever is remembered as
+    /// inactive or expired is let through in no case.
     fn without_answer(
         &self,
         requirement: &Requirement,

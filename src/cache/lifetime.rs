@@ -8,6 +8,9 @@ use crate::time::Time;
 /// A failed renewal is tried again after this, if the callout's own timeout is not longer.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(1);
 
+/// Clocks that differ by less than this are the same clock, read one after the other.
+const SAME_MOMENT: Duration = Duration::from_secs(1);
+
 /// The configured lifetimes.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
@@ -35,9 +38,10 @@ pub enum Worth {
 
 impl Lifetimes {
     /// What facts learned at `learned_at` are worth `now`. The `exp` of an active token is never
-    /// outlived. Facts from the future are worth nothing: the clock was set back.
+    /// outlived. Facts from the future are worth nothing: the clock was set back. A moment is
+    /// none: another worker's clock was perhaps read a little later.
     pub fn worth(&self, what: &Introspection, learned_at: Time, now: Time) -> Worth {
-        if now < learned_at {
+        if now.after(SAME_MOMENT) < learned_at {
             return Worth::None;
         }
         let age = now.since(learned_at);
@@ -152,10 +156,14 @@ mod tests {
             let found = lifetimes.worth(&what, Time::from_millis(LEARNED), now);
             assert_eq!(found, expected, "{lifetimes:?} {what:?} {age}");
         }
-        let earlier = Time::from_millis(LEARNED - 1);
-        let learned = Time::from_millis(LEARNED);
-        let found = lifetimes(60, 5, 30).worth(&active(None), learned, earlier);
-        assert_eq!(found, Nothing, "the clock was set back");
+        for (earlier, expected) in [(1, Fresh), (1000, Fresh), (1001, Nothing)] {
+            let (learned, now) = (
+                Time::from_millis(LEARNED),
+                Time::from_millis(LEARNED - earlier),
+            );
+            let found = lifetimes(60, 5, 30).worth(&active(None), learned, now);
+            assert_eq!(found, expected, "{earlier} ms before");
+        }
     }
 
     #[test]

@@ -42,9 +42,10 @@ impl LocalCache {
     /// An empty cache.
     pub(super) fn new(max_entries: usize) -> Self {
         let facts = || {
-            // Grows with what is in it: nothing is allocated ahead.
+            // Nothing is allocated ahead. The first number sizes the memory of what was evicted
+            // lately, without which a new token could never replace an old one.
             Cache::with(
-                0,
+                max_entries,
                 u64::try_from(max_entries).unwrap_or(u64::MAX),
                 UnitWeighter,
                 RandomState::new(),
@@ -66,11 +67,12 @@ impl LocalCache {
 
     /// Remembers facts in place of what was known before.
     pub(super) fn insert(&mut self, digest: TokenDigest, known: Known) {
-        self.remove(&digest);
-        match known.what.as_ref() {
-            Introspection::Active(_) => self.active.insert(digest, known),
-            Introspection::Inactive => self.inactive.insert(digest, known),
-        }
+        let (own, other) = match known.what.as_ref() {
+            Introspection::Active(_) => (&mut self.active, &mut self.inactive),
+            Introspection::Inactive => (&mut self.inactive, &mut self.active),
+        };
+        other.remove(&digest);
+        own.insert(digest, known);
     }
 
     /// Forgets a token.

@@ -60,12 +60,15 @@ impl Cache {
         }
     }
 
-    /// What is shared with other workers, if anything is.
+    /// What is shared with other workers, if answers about active tokens are: else there is
+    /// nothing to wait for.
     pub fn shared(&self) -> Option<&SharedCache> {
-        self.shared.as_ref()
+        let keeps_active = !self.lifetimes.max_ttl.is_zero();
+        self.shared.as_ref().filter(|_| keeps_active)
     }
 
-    /// What is known about a token.
+    /// What is known about a token that is in use. If it is due to be asked about again, the next
+    /// caller is told so only after a while.
     pub fn look_up(
         &self,
         digest: &TokenDigest,
@@ -73,8 +76,24 @@ impl Cache {
         api: &Api,
         data: &impl SharedData,
     ) -> Option<Found> {
+        let found = self.peek(digest, now, api, data)?;
+        if found.is_due {
+            let next = self.lifetimes.next_renewal(now);
+            self.local.borrow_mut().set_renewal(digest, next);
+        }
+        Some(found)
+    }
+
+    /// What is known about a token.
+    pub fn peek(
+        &self,
+        digest: &TokenDigest,
+        now: Time,
+        api: &Api,
+        data: &impl SharedData,
+    ) -> Option<Found> {
         let known = self.local.borrow().get(digest).cloned();
-        let mut found = known
+        let found = known
             .as_ref()
             .map(|known| self.found(known, Source::Local, now));
         if found
@@ -83,12 +102,9 @@ impl Cache {
             && let Some(newer) = self.find_shared(digest, api, data)
             && known.is_none_or(|known| known.learned_at < newer.learned_at)
         {
-            found = Some(self.found(&newer, Source::Shared, now));
+            let found = self.found(&newer, Source::Shared, now);
             self.local.borrow_mut().insert(*digest, newer);
-        }
-        if found.as_ref().is_some_and(|found| found.is_due) {
-            let next = self.lifetimes.next_renewal(now);
-            self.local.borrow_mut().set_renewal(digest, next);
+            return Some(found);
         }
         found
     }
@@ -137,6 +153,13 @@ impl Cache {
         now: Time,
         data: &impl SharedData,
     ) {
+        // An answer may land after a newer one: of another worker, or of an older configuration.
+        if self
+            .knows_since(digest, data)
+            .is_some_and(|newer| asked_at < newer)
+        {
+            return;
+        }
         let is_worth_keeping = self.lifetimes.worth(what, asked_at, now) == Worth::Fresh;
         if !is_worth_keeping || answer.len() > MAX_ANSWER {
             self.forget(digest, data);
@@ -155,6 +178,19 @@ impl Cache {
             };
             shared.publish(data, digest, kind, &slot);
         }
+    }
+
+    /// When the newest answer about the token was asked for, in this worker or another.
+    fn knows_since(&self, digest: &TokenDigest, data: &impl SharedData) -> Option<Time> {
+        let local = self
+            .local
+            .borrow()
+            .get(digest)
+            .map(|known| known.learned_at);
+        let shared = self.shared.as_ref();
+        let shared =
+            shared.and_then(|shared| shared.find(data, digest, |slot| Some(slot.learned_at)));
+        local.max(shared)
     }
 
     /// What was known about the token is not so any more.

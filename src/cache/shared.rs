@@ -19,9 +19,9 @@ const WAYS: usize = 2;
 /// How many claims there are at once, at most.
 const CLAIMS: u32 = 1024;
 
-/// How long a claim holds the other workers back. An endpoint that takes longer may be asked by
+/// How long a claim holds the other workers back, and a request is held back by claims. An endpoint that takes longer may be asked by
 /// several workers at once.
-const CLAIM_HOLDS: Duration = Duration::from_millis(250);
+pub const CLAIM_HOLDS: Duration = Duration::from_millis(250);
 
 /// Data that all workers see, by key.
 pub trait SharedData {
@@ -132,7 +132,8 @@ impl SharedCache {
         let tag = self.fingerprint.tag(digest);
         let (bytes, version) = data.read(&key);
         let bytes = bytes.unwrap_or_default();
-        let holds = |since: Time| now >= since && now.since(since) < CLAIM_HOLDS;
+        // Another worker's clock was perhaps read a moment later than `now`.
+        let holds = |since: Time| now.since(since).max(since.since(now)) < CLAIM_HOLDS;
         if written_at(&bytes).is_some_and(holds) {
             // If the place is taken for another token, this worker asks without a claim.
             return if is_about(&bytes, &tag) {
@@ -347,14 +348,19 @@ mod tests {
             "it gave up"
         );
         assert_eq!(
-            cache.claim(&data, &a, at(now - 1)),
+            cache.claim(&data, &a, at(now + 251)),
+            Claim::Theirs,
+            "a moment before"
+        );
+        assert_eq!(
+            cache.claim(&data, &a, at(now - 1000)),
             Claim::Ours,
             "the clock was set back"
         );
         let keys = data.keys();
         cache.prepare(&data);
         assert_eq!(
-            cache.claim(&data, &a, at(now)),
+            cache.claim(&data, &a, at(now - 999)),
             Claim::Theirs,
             "prepared once only"
         );

@@ -221,6 +221,72 @@ fn the_bound_is_hard_and_floods_of_unknown_tokens_push_out_no_good_one() {
     }
 }
 
+#[test]
+fn new_tokens_take_the_place_of_old_ones() {
+    let data = FakeData::default();
+    let cache = Cache::new(lifetimes(), 100, None);
+    let name = |n: usize| TokenDigest::of(&AccessToken::new(&format!("n{n}")));
+    let answer = active("a", None);
+    let what = api().parse_body(answer.as_bytes()).unwrap();
+    let learn = |n, millis| {
+        cache.learn(
+            &name(n),
+            &what,
+            answer.as_bytes(),
+            at(millis),
+            at(millis),
+            &data,
+        );
+    };
+    let is_known = |n, millis| {
+        let found = cache.look_up(&name(n), at(millis), &api(), &data);
+        found.is_some_and(|found| found.worth == Worth::Fresh)
+    };
+    // Old tokens that were in use, and whose time is up.
+    for n in 0..100 {
+        learn(n, 0);
+        is_known(n, 1);
+    }
+    // New ones in use: after a few rounds they are known.
+    let round = |millis| {
+        let missed = (1000..1050).filter(|n| !is_known(*n, millis));
+        missed.inspect(|n| learn(*n, millis)).count()
+    };
+    let missed: Vec<_> = (0..6).map(|n| round(300_000 + n)).collect();
+    assert_eq!(missed[5], 0, "{missed:?}");
+}
+
+#[test]
+fn an_answer_that_lands_late_does_not_replace_a_newer_one() {
+    for (older, newer, expected) in [
+        (active("a", None), INACTIVE.to_owned(), Said::Inactive),
+        (
+            INACTIVE.to_owned(),
+            active("a", None),
+            Said::Active(Worth::Fresh),
+        ),
+        // What is not kept at all.
+        (
+            active("a", Some(0)),
+            active("a", None),
+            Said::Active(Worth::Fresh),
+        ),
+    ] {
+        let data = FakeData::default();
+        let workers = [(); 3].map(|()| worker(lifetimes(), 10));
+        learn(&workers[1], &data, 1, &newer, 300);
+        let what = api().parse_body(older.as_bytes()).unwrap();
+        workers[0].learn(&digest(1), &what, older.as_bytes(), at(0), at(900), &data);
+        for worker in &workers {
+            assert_eq!(
+                said(look_up(worker, &data, 1, 1_000)),
+                expected,
+                "{older} {newer}"
+            );
+        }
+    }
+}
+
 /// Something that happens to a cache.
 #[derive(Clone, Debug)]
 enum Event {

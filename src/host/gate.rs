@@ -87,6 +87,7 @@ impl Gate {
             .join(digest, token, stream, waiter);
         if joined.is_new {
             self.metrics.looked_up(Lookup::Miss);
+            self.gauge_entries();
             self.ring()
                 .inspect_err(|_| self.flights.borrow_mut().cancel(joined.id))?;
         } else {

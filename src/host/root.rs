@@ -1,6 +1,7 @@
 //! The root context: one for each configuration in each VM. It reads the configuration,
 //! dispatches every callout and tells the streams that wait.
 
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use crate::time::Time;
 pub(super) struct Root {
     context_id: u32,
     gate: Option<Rc<Gate>>,
+    is_ticking: Cell<bool>,
 }
 
 impl Root {
@@ -34,6 +36,7 @@ impl Root {
         Self {
             context_id,
             gate: None,
+            is_ticking: Cell::new(false),
         }
     }
 
@@ -73,8 +76,14 @@ impl Root {
         }
         self.tell_some(gate, now);
         let has_deferred = gate.flights.borrow().has_deferred();
-        if has_deferred {
-            let _ = hostcalls::set_tick_period(LOOK_AGAIN);
+        self.tick(has_deferred);
+    }
+
+    /// Sets the clock going, or stops it. Setting it anew would put its next tick off.
+    fn tick(&self, goes: bool) {
+        if self.is_ticking.replace(goes) != goes {
+            let period = if goes { LOOK_AGAIN } else { Duration::ZERO };
+            let _ = hostcalls::set_tick_period(period);
         }
     }
 
@@ -116,12 +125,12 @@ impl Root {
         self.tell_some(gate, now);
     }
 
-    /// Flights that let another worker ask first: its answer may be there, or the time is up.
+    /// Flights that let another worker ask first: its answer may be there, or they try again.
     fn look_again(&self, gate: &Gate) {
         let now = now();
-        let deferred = gate.flights.borrow_mut().take_deferred();
+        let deferred = gate.flights.borrow_mut().take_deferred(BATCH);
         for departure in deferred {
-            let known = gate.authorizer.look_up(&departure.digest, &HostData, now);
+            let known = gate.authorizer.peek(&departure.digest, &HostData, now);
             let mut flights = gate.flights.borrow_mut();
             match known {
                 Some((found, _)) => flights.arrived(departure.id, Ok(found.what)),
@@ -130,10 +139,13 @@ impl Root {
         }
         gate.gauge_entries();
         self.work(gate);
-        let has_deferred = gate.flights.borrow().has_deferred();
-        if !has_deferred {
-            let _ = hostcalls::set_tick_period(Duration::ZERO);
-        }
+    }
+}
+
+/// A configuration that is gone wakes nobody.
+impl Drop for Root {
+    fn drop(&mut self) {
+        self.tick(false);
     }
 }
 
@@ -193,12 +205,26 @@ impl RootContext for Root {
 /// Dispatches a flight's callout, or lets another worker ask first.
 fn depart(gate: &Gate, departure: Departure, now: Time) {
     if let Some(shared) = gate.authorizer.cache.shared()
-        && shared.claim(&HostData, &departure.digest, now) == Claim::Theirs
+        && departure.may_be_held_back(now)
     {
-        gate.flights.borrow_mut().defer(departure);
-        return;
+        if shared.claim(&HostData, &departure.digest, now) == Claim::Theirs {
+            gate.flights.borrow_mut().defer(departure, now);
+            return;
+        }
+        // Between the request's look and this claim another worker may have had its answer.
+        if !departure.is_renewal
+            && let Some((found, _)) = gate.authorizer.peek(&departure.digest, &HostData, now)
+        {
+            release(gate, &departure.digest);
+            gate.flights
+                .borrow_mut()
+                .arrived(departure.id, Ok(found.what));
+            return;
+        }
     }
-    let Departure { id, token, digest } = departure;
+    let Departure {
+        id, token, digest, ..
+    } = departure;
     match dispatch(gate, &token) {
         Ok(callout) => {
             let landing = Landing {
@@ -239,7 +265,7 @@ fn dispatch(gate: &Gate, token: &AccessToken) -> Result<u32, IntrospectionError>
         Status::BadArgument => {
             IntrospectionError::Misconfigured(format!("is there a cluster `{}`?", config.cluster))
         }
-        _ => IntrospectionError::Unreachable("Envoy did not dispatch the callout".to_owned()),
+        _ => IntrospectionError::NotDispatched,
     })
 }
 

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use super::response::Answer;
 use crate::bearer::AccessToken;
+use crate::cache::shared::CLAIM_HOLDS;
 use crate::digest::TokenDigest;
 use crate::time::Time;
 
@@ -21,7 +22,7 @@ pub struct Flights<W> {
     by_callout: HashMap<u32, Landing>,
     departures: VecDeque<Departure>,
     /// Flights that let another worker ask first.
-    deferred: Vec<Departure>,
+    deferred: VecDeque<Departure>,
     arrivals: VecDeque<FlightId>,
     last_id: u64,
 }
@@ -51,6 +52,10 @@ pub struct Departure {
     pub token: AccessToken,
     /// What the token is called.
     pub digest: TokenDigest,
+    /// Whether it was opened for nobody, to renew what is known.
+    pub is_renewal: bool,
+    /// Since when it lets another worker ask first.
+    deferred_since: Option<Time>,
 }
 
 /// A flight whose callout was answered.
@@ -82,6 +87,16 @@ pub struct Batch<W> {
     pub answer: Rc<Answer>,
 }
 
+impl Departure {
+    /// Whether another worker may still be let ask first: nobody waits for others for longer than
+    /// a claim holds.
+    pub fn may_be_held_back(&self, now: Time) -> bool {
+        let held_for = |since: Time| now.since(since).max(since.since(now));
+        self.deferred_since
+            .is_none_or(|since| held_for(since) < CLAIM_HOLDS)
+    }
+}
+
 impl<W> Default for Flights<W> {
     fn default() -> Self {
         Self {
@@ -89,7 +104,7 @@ impl<W> Default for Flights<W> {
             joinable: HashMap::new(),
             by_callout: HashMap::new(),
             departures: VecDeque::new(),
-            deferred: Vec::new(),
+            deferred: VecDeque::new(),
             arrivals: VecDeque::new(),
             last_id: 0,
         }
@@ -138,7 +153,13 @@ impl<W> Flights<W> {
         };
         self.all.insert(id, flight);
         self.joinable.insert(digest, id);
-        self.departures.push_back(Departure { id, token, digest });
+        self.departures.push_back(Departure {
+            id,
+            token,
+            digest,
+            is_renewal,
+            deferred_since: None,
+        });
         id
     }
 
@@ -175,13 +196,19 @@ impl<W> Flights<W> {
     }
 
     /// The flight lets another worker ask first.
-    pub fn defer(&mut self, departure: Departure) {
-        self.deferred.push(departure);
+    pub fn defer(&mut self, departure: Departure, now: Time) {
+        let deferred_since = departure.deferred_since.or(Some(now));
+        self.deferred.push_back(Departure {
+            deferred_since,
+            ..departure
+        });
     }
 
-    /// The flights that let another worker ask first: they have arrived, or depart after all.
-    pub fn take_deferred(&mut self) -> Vec<Departure> {
-        std::mem::take(&mut self.deferred)
+    /// Flights that let another worker ask first, at most `limit`: they have arrived, or depart
+    /// after all.
+    pub fn take_deferred(&mut self, limit: usize) -> Vec<Departure> {
+        let some = self.deferred.len().min(limit);
+        self.deferred.drain(..some).collect()
     }
 
     /// A flight that was deferred departs after all.
@@ -399,11 +426,20 @@ mod tests {
         let mut flights = Flights::default();
         let id = join(&mut flights, "a", 1);
         let departure = flights.next_departure().unwrap();
-        flights.defer(departure);
+        let at = |millis: u64| Time::from_millis(millis.saturating_add(1_000_000));
+        assert!(departure.may_be_held_back(at(0)));
+        flights.defer(departure, at(0));
         assert!(flights.next_departure().is_none());
         assert!(flights.has_deferred() && !flights.has_work());
         assert_eq!(join(&mut flights, "a", 2), id);
-        let deferred = flights.take_deferred().pop().unwrap();
+        let deferred = flights.take_deferred(32).pop().unwrap();
+        assert!(deferred.may_be_held_back(at(249)));
+        flights.defer(deferred, at(249));
+        let deferred = flights.take_deferred(32).pop().unwrap();
+        assert!(
+            !deferred.may_be_held_back(at(250)),
+            "held back since it was first"
+        );
         assert!(!flights.has_deferred());
         flights.depart_after_all(deferred);
         assert_eq!(flights.next_departure().unwrap().id, id);

@@ -12,7 +12,8 @@ use crate::time::Time;
 pub struct Health {
     /// The trouble that was told of, and when there was any last.
     trouble: Option<(Discriminant<IntrospectionError>, Time)>,
-    is_out: bool,
+    /// When the endpoint was seen to be out, by its last answer.
+    out_at: Option<Time>,
 }
 
 /// Trouble is over when there was none for this long: a flood that opens the circuit breaker now
@@ -29,14 +30,16 @@ pub enum Transition<'a> {
 }
 
 impl Health {
-    /// Whether the endpoint is out, by its last answer.
-    pub fn is_out(&self) -> bool {
-        self.is_out
+    /// Whether the endpoint is out: its last answer says so, and that is not longer ago than
+    /// `memory`.
+    pub fn is_out(&self, now: Time, memory: Duration) -> bool {
+        self.out_at.is_some_and(|at| now.since(at) <= memory)
     }
 
     /// Takes note of an answer; `Some` if that is worth a line.
     pub fn observe<'a>(&mut self, answer: &'a Answer, now: Time) -> Option<Transition<'a>> {
-        self.is_out = answer.as_ref().is_err_and(IntrospectionError::is_outage);
+        let is_out = answer.as_ref().is_err_and(IntrospectionError::is_outage);
+        self.out_at = is_out.then_some(now);
         if let Err(error) = answer {
             let kind = discriminant(error);
             let before = self.trouble.replace((kind, now));
@@ -60,7 +63,8 @@ mod tests {
         let refused: Answer = Err(IntrospectionError::Misconfigured("a".to_owned()));
         let refused_again: Answer = Err(IntrospectionError::Misconfigured("b".to_owned()));
         let mut health = Health::default();
-        assert!(!health.is_out());
+        let memory = Duration::from_secs(2);
+        assert!(!health.is_out(Time::from_millis(0), memory));
         for (seconds, answer, expected, is_out) in [
             (0, &good, None, false),
             (1, &timeout, Some("begins"), true),
@@ -87,7 +91,17 @@ mod tests {
                     Transition::Back => "ends",
                 });
             assert_eq!(told, expected, "{seconds}");
-            assert_eq!(health.is_out(), is_out, "{seconds}");
+            assert_eq!(health.is_out(now, memory), is_out, "{seconds}");
+            assert_eq!(
+                health.is_out(now.after(memory), memory),
+                is_out,
+                "{seconds}"
+            );
+            let later = now.after(memory * 2);
+            assert!(
+                !health.is_out(later, memory),
+                "{seconds}: that was long ago"
+            );
         }
     }
 }

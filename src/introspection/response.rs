@@ -67,6 +67,11 @@ pub enum IntrospectionError {
     /// No connection, a broken answer, or the endpoint's own source is out.
     #[error("the introspection endpoint is unreachable: {0}")]
     Unreachable(String),
+    /// Envoy did not dispatch the callout: the circuit breaker is open, or no host is there.
+    #[error(
+        "the introspection endpoint was not asked: its circuit breaker is open, or no host is there"
+    )]
+    NotDispatched,
     /// 429 or 5xx.
     #[error("the introspection endpoint answered with status {0}")]
     Status(u16),
@@ -80,12 +85,12 @@ pub enum IntrospectionError {
 
 impl IntrospectionError {
     /// Whether the endpoint is out. An answer that is nonsense, or that refuses the request, is
-    /// no outage: what a token holds may be the cause, and then its owner could bring about what
-    /// is allowed in an outage.
+    /// no outage, nor is a callout that was not dispatched: what a token holds may be the cause,
+    /// or a flood of tokens, and then a client could bring about what is allowed in an outage.
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Timeout | Self::Unreachable(_) | Self::Status(_) => true,
-            Self::Malformed(_) | Self::Misconfigured(_) => false,
+            Self::NotDispatched | Self::Malformed(_) | Self::Misconfigured(_) => false,
         }
     }
 }
@@ -112,7 +117,9 @@ pub fn outcome(answer: &Answer) -> &'static str {
             Introspection::Inactive => "inactive",
         },
         Err(IntrospectionError::Timeout) => "timeout",
-        Err(IntrospectionError::Unreachable(_)) => "unreachable",
+        Err(IntrospectionError::Unreachable(_) | IntrospectionError::NotDispatched) => {
+            "unreachable"
+        }
         Err(IntrospectionError::Status(_)) => "status",
         Err(IntrospectionError::Malformed(_)) => "malformed",
         Err(IntrospectionError::Misconfigured(_)) => "misconfigured",

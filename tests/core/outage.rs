@@ -206,3 +206,15 @@ fn a_known_token_does_not_wait_for_an_endpoint_that_is_out() {
     assert_eq!(gate.request("GET /", Some("Bearer t")).status(), 200);
     assert_eq!(gate.request("GET /", Some("Bearer t")).status(), 401);
 }
+
+#[test]
+fn an_outage_that_nobody_has_seen_for_long_may_be_over() {
+    let mut gate = gate(STALE, false);
+    gate.endpoint = Some(says(&gate, true, None));
+    assert_eq!(gate.request("GET /", Some("Bearer revoked")).status(), 200);
+    gate.endpoint = Some((500, String::new()));
+    assert_eq!(gate.request("GET /", Some("Bearer other")).status(), 503);
+    gate.pass(Duration::from_secs(30));
+    gate.endpoint = Some(says(&gate, false, None));
+    assert_eq!(gate.request("GET /", Some("Bearer revoked")).status(), 401);
+}

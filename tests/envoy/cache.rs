@@ -224,7 +224,9 @@ async fn four_workers_that_need_a_token_at_once_ask_once() {
             assert_eq!(answer.status, 200);
         }
     }
-    assert_eq!(gateway.idp.introspections(), 40);
+    // Two tokens in flight may need the same one of 1024 claims, and then do without.
+    let asked = gateway.idp.introspections();
+    assert!((40..=43).contains(&asked), "{asked} callouts");
     gateway.assert_well().await;
 }
 
@@ -307,6 +309,41 @@ async fn an_outage_in_fast_motion() {
     // The first answer after the outage counts at once.
     gateway.idp.set_fault(None);
     assert_eq!(gateway.get_with(&known).await.status, 200);
+    gateway.assert_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_is_no_outage() {
+    let mut setup = with_cache(json!({ "max_ttl": "100ms", "max_stale": "10m" }));
+    setup.plugin["failure_mode_allow"] = json!(true);
+    setup.edit = |config| {
+        let threshold = "/static_resources/clusters/0/circuit_breakers/thresholds/0";
+        for limit in ["max_requests", "max_pending_requests", "max_connections"] {
+            *crate::gateway::at(config, &format!("{threshold}/{limit}")) = json!(1);
+        }
+    };
+    let gateway = Gateway::start(setup).await;
+    let known = gateway.token("api:read");
+    assert_eq!(gateway.get_with(&known).await.status, 200);
+    gateway.idp.set_fault(Some(Fault::Hold));
+    // Two requests fill the circuit breaker; then the known token's time is up.
+    let mut flood = Vec::new();
+    for authorization in [b"Bearer garbage1", b"Bearer garbage2"] {
+        let headers = [(&b"authorization"[..], authorization.as_slice())];
+        flood.push(send_head(gateway.address, b"GET /api/x", &headers, 0).await);
+    }
+    until("the circuit breaker is open", async || {
+        gateway.get_with("garbage3").await.status == 503
+    })
+    .await;
+    until("the known token's time is up", async || {
+        gateway.get_with(&known).await.status == 503
+    })
+    .await;
+    assert_eq!(cache_stat(&gateway, "stale").await, 0);
+    let allowed = "wasmcustom.portvakt.decisions.result.allow.reason.failure_mode";
+    assert_eq!(gateway.stat(allowed).await, 0);
+    drop(flood);
     gateway.assert_well().await;
 }
 
