@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! request head → access token → facts → rule → decision → forwarded request, or rejection
-//! head.rs        bearer.rs      introspection/  policy/  authorizer.rs       rejection.rs
+//! head.rs        bearer.rs      cache/  policy/  authorizer.rs              rejection.rs
+//!                               introspection/
 //! ```
 //!
 //! Everything but [`host`] is plain Rust without IO; `ARCHITECTURE.md` is the map.

@@ -512,3 +512,111 @@ fn token_and_challenge() {
         );
     }
 }
+
+#[test]
+fn the_cache() {
+    for (section, expected) in [
+        (r#""cache":{}"#, Ok(())),
+        (
+            r#""cache":{"max_entries":1,"max_ttl":"2m","inactive_ttl":"0s","max_stale":"1h"}"#,
+            Ok(()),
+        ),
+        (
+            r#""cache":{"max_ttl":"0s","refresh_ahead":false,"shared":false}"#,
+            Ok(()),
+        ),
+        (r#""failure_mode_allow":true"#, Ok(())),
+        (
+            r#""cache":{"max_entries":0}"#,
+            Err("cache.max_entries: 0 is not within 1 to"),
+        ),
+        (
+            r#""cache":{"max_entries":1000001}"#,
+            Err("cache.max_entries: 1000001 is not within"),
+        ),
+        (
+            r#""cache":{"max_entries":"1"}"#,
+            Err("cache.max_entries: invalid type"),
+        ),
+        (
+            r#""cache":{"max_ttl":60}"#,
+            Err("cache.max_ttl: invalid type"),
+        ),
+        (
+            r#""cache":{"max_ttl":"-1s"}"#,
+            Err("cache.max_ttl: \"-1s\" is no duration"),
+        ),
+        (
+            r#""cache":{"inactive_ttl":"soon"}"#,
+            Err("cache.inactive_ttl: \"soon\" is no duration"),
+        ),
+        (
+            r#""cache":{"max_stale":null}"#,
+            Err("cache.max_stale: invalid type: null"),
+        ),
+        (
+            r#""cache":{"max_ttl":"0s","max_stale":"1m"}"#,
+            Err("cache.max_stale: not with `max_ttl: 0s`"),
+        ),
+        (
+            r#""cache":{"shared":"yes"}"#,
+            Err("cache.shared: invalid type"),
+        ),
+        (r#""cache":{"ttl":"1s"}"#, Err("unknown field `ttl`")),
+        (
+            r#""failure_mode_allow":"true""#,
+            Err("failure_mode_allow: invalid type"),
+        ),
+    ] {
+        check(
+            &format!(r#"{{{INTROSPECTION},"required_scopes":["a"],{section}}}"#),
+            expected,
+        );
+    }
+}
+
+/// What stands in the wrong place may be a secret: `check` sees to it that it is not printed.
+#[test]
+fn secrets_in_the_wrong_place() {
+    for (members, expected) in [
+        (
+            r#""headers":"Authorization: s3cret""#,
+            Err("introspection.headers: invalid type: string"),
+        ),
+        (
+            r#""headers":["s3cret"]"#,
+            Err("introspection.headers: invalid type: sequence"),
+        ),
+        (
+            r#""parameters":"s3cret""#,
+            Err("introspection.parameters: invalid type: string"),
+        ),
+        (
+            r#""client_authentication":"s3cret""#,
+            Err("client_authentication: invalid type: string"),
+        ),
+        (
+            r#""client_authentication":{"method":"bearer","secret":{"env":"s3cret"}}"#,
+            Err("secret.env: names no variable"),
+        ),
+        (
+            r#""client_authentication":{"method":"bearer","secret":{"inline":"s3cret","inline":"b"}}"#,
+            Err("duplicate field `inline`"),
+        ),
+        (
+            r#""headers":{"x":"s3cret","x":"b"}"#,
+            Err("`x` is given twice"),
+        ),
+        (r#""parameters":{"client_id":"me"}"#, Ok(())),
+        (
+            r#""parameters":{"client_id":"me"},"client_authentication":
+                {"method":"client_secret_post","client_id":"me","secret":{"inline":"s3cret"}}"#,
+            Err("introspection.parameters.client_id: is not yours to set"),
+        ),
+    ] {
+        let json = format!(
+            r#"{{"introspection":{{"cluster":"c","api":"rfc7662",{members}}},"required_scopes":["a"]}}"#
+        );
+        check(&json, expected);
+    }
+}
