@@ -173,18 +173,17 @@ impl Drop for Gate {
 /// Answers the stream in the effective context. `about` is for the log.
 pub(super) fn reject(rejection: &Rejection, to_grpc: bool, about: Option<(&Gate, About)>) {
     let reason = rejection.reason().name();
-    hostcalls::set_property(vec!["portvakt.reason"], Some(reason.as_bytes())).unwrap_or_default();
+    let _ = hostcalls::set_property(vec!["portvakt.reason"], Some(reason.as_bytes()));
     if let Ok(LogLevel::Trace | LogLevel::Debug) = hostcalls::get_log_level() {
         log_refusal(reason, about);
     }
     let response = rejection.response(to_grpc);
     // The last thing done for the stream: nothing may be changed after it.
-    hostcalls::send_http_response(
+    let _ = hostcalls::send_http_response(
         response.status.into(),
         response.headers,
         Some(response.body.as_bytes()),
-    )
-    .unwrap_or_default();
+    );
 }
 
 fn log_refusal(reason: &str, about: Option<(&Gate, About)>) {
