@@ -4,14 +4,14 @@
 //! selected first, because it says whether a token is needed at all; its requirement is checked
 //! last, on the facts that the endpoint told, whether it told them just now or before.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::time::Duration;
 
 use crate::bearer::{AccessToken, CredentialsError, TokenSource};
 use crate::cache::lifetime::Worth;
 use crate::cache::shared::SharedData;
 use crate::cache::{Cache, Found, Source};
-use crate::digest::TokenDigest;
+use crate::digest::{TokenDigest, TokenKey, TokenName};
 use crate::head::RequestHead;
 use crate::introspection::IntrospectionConfig;
 use crate::introspection::health::{Health, Transition};
@@ -104,10 +104,22 @@ pub enum Grant {
 pub struct Question {
     /// The token that it is about.
     pub token: AccessToken,
-    /// What the token is called.
-    pub digest: TokenDigest,
+    /// What this worker calls the token.
+    pub key: TokenKey,
     /// The rule that waits for the answer.
     pub rule: RuleId,
+    /// What everybody calls the token, once somebody has asked for it.
+    digest: OnceCell<TokenDigest>,
+}
+
+impl Question {
+    /// What the token is called.
+    pub fn name(&self) -> TokenName {
+        TokenName {
+            key: self.key,
+            digest: *self.digest.get_or_init(|| TokenDigest::of(&self.token)),
+        }
+    }
 }
 
 impl Lookup {
@@ -172,11 +184,12 @@ impl Authorizer {
             }
         };
         let question = Question {
-            digest: TokenDigest::of(&token),
+            key: self.cache.key(&token),
             token,
             rule,
+            digest: OnceCell::new(),
         };
-        match self.look_up(&question.digest, data, now()) {
+        match self.look_up(&question, data, now()) {
             Some((found, lookup)) => Step::Known {
                 decision: self.judge(requirement, &found.what),
                 lookup,
@@ -190,24 +203,23 @@ impl Authorizer {
     /// What is known about a token, if that counts just now.
     pub fn peek(
         &self,
-        digest: &TokenDigest,
+        name: &TokenName,
         data: &impl SharedData,
         now: Time,
     ) -> Option<(Found, Lookup)> {
-        let found = self
-            .cache
-            .peek(digest, now, &self.introspection.api, data)?;
+        let found = self.cache.peek(name, now, &self.introspection.api, data)?;
         self.if_it_counts(found, now)
     }
 
     fn look_up(
         &self,
-        digest: &TokenDigest,
+        question: &Question,
         data: &impl SharedData,
         now: Time,
     ) -> Option<(Found, Lookup)> {
         let api = &self.introspection.api;
-        let found = self.cache.look_up(digest, now, api, data)?;
+        let found = self.cache.fresh(&question.key, now);
+        let found = found.or_else(|| self.cache.look_up(&question.name(), now, api, data))?;
         self.if_it_counts(found, now)
     }
 
@@ -233,7 +245,7 @@ impl Authorizer {
     /// what it said.
     pub fn on_reply(
         &self,
-        digest: &TokenDigest,
+        name: &TokenName,
         asked_at: Time,
         reply: Reply<'_>,
         data: &impl SharedData,
@@ -241,7 +253,7 @@ impl Authorizer {
     ) -> Answer {
         let answer = self.introspection.api.parse(reply);
         if let (Ok(what), Some(body)) = (&answer, reply.body) {
-            self.cache.learn(digest, what, body, asked_at, now, data);
+            self.cache.learn(name, what, body, asked_at, now, data);
         }
         answer
     }
@@ -255,7 +267,7 @@ impl Authorizer {
     pub fn on_answer(
         &self,
         rule: RuleId,
-        digest: &TokenDigest,
+        name: &TokenName,
         answer: &Answer,
         data: &impl SharedData,
         now: Time,
@@ -265,7 +277,7 @@ impl Authorizer {
         };
         match answer {
             Ok(what) => (self.judge(requirement, what), None),
-            Err(error) if error.is_outage() => self.without_answer(requirement, digest, data, now),
+            Err(error) if error.is_outage() => self.without_answer(requirement, name, data, now),
             Err(_) => (self.endpoint_out(), None),
         }
     }
@@ -275,13 +287,11 @@ impl Authorizer {
     fn without_answer(
         &self,
         requirement: &Requirement,
-        digest: &TokenDigest,
+        name: &TokenName,
         data: &impl SharedData,
         now: Time,
     ) -> (Decision, Option<Lookup>) {
-        let known = self
-            .cache
-            .look_up(digest, now, &self.introspection.api, data);
+        let known = self.cache.look_up(name, now, &self.introspection.api, data);
         match known {
             Some(found) if found.worth != Worth::None => {
                 let decision = self.judge(requirement, &found.what);

@@ -3,9 +3,8 @@
 //! Two caches, each with its own bound: a flood of unknown tokens fills the one for inactive
 //! tokens and pushes no good one out. Both evict by `quick_cache`'s scan-resistant policy.
 //!
-//! Keys are BLAKE3 digests of whole tokens. Clients choose tokens, but cannot choose two of one
-//! digest, so nobody gets another's facts; and the table hashes digests with keys that are random
-//! in each VM, so nobody can aim for one bucket.
+//! Tokens are known by their [`TokenKey`], which clients can neither compute nor choose: nobody
+//! gets another's facts, and nobody can aim for one bucket of the table.
 
 use std::hash::RandomState;
 use std::rc::Rc;
@@ -13,7 +12,7 @@ use std::rc::Rc;
 use quick_cache::UnitWeighter;
 use quick_cache::unsync::{Cache, DefaultLifecycle};
 
-use crate::digest::TokenDigest;
+use crate::digest::TokenKey;
 use crate::introspection::response::Introspection;
 use crate::time::Time;
 
@@ -35,8 +34,7 @@ pub(super) struct LocalCache {
     inactive: Facts,
 }
 
-type Facts =
-    Cache<TokenDigest, Known, UnitWeighter, RandomState, DefaultLifecycle<TokenDigest, Known>>;
+type Facts = Cache<TokenKey, Known, UnitWeighter, RandomState, DefaultLifecycle<TokenKey, Known>>;
 
 impl LocalCache {
     /// An empty cache.
@@ -59,31 +57,29 @@ impl LocalCache {
     }
 
     /// What is known about a token.
-    pub(super) fn get(&self, digest: &TokenDigest) -> Option<&Known> {
-        self.active
-            .get(digest)
-            .or_else(|| self.inactive.get(digest))
+    pub(super) fn get(&self, key: &TokenKey) -> Option<&Known> {
+        self.active.get(key).or_else(|| self.inactive.get(key))
     }
 
     /// Remembers facts in place of what was known before.
-    pub(super) fn insert(&mut self, digest: TokenDigest, known: Known) {
+    pub(super) fn insert(&mut self, key: TokenKey, known: Known) {
         let (own, other) = match known.what.as_ref() {
             Introspection::Active(_) => (&mut self.active, &mut self.inactive),
             Introspection::Inactive => (&mut self.inactive, &mut self.active),
         };
-        other.remove(&digest);
-        own.insert(digest, known);
+        other.remove(&key);
+        own.insert(key, known);
     }
 
     /// Forgets a token.
-    pub(super) fn remove(&mut self, digest: &TokenDigest) {
-        self.active.remove(digest);
-        self.inactive.remove(digest);
+    pub(super) fn remove(&mut self, key: &TokenKey) {
+        self.active.remove(key);
+        self.inactive.remove(key);
     }
 
     /// Sets when the token is to be renewed.
-    pub(super) fn set_renewal(&mut self, digest: &TokenDigest, renew_at: Time) {
-        if let Some(mut known) = self.active.get_mut(digest) {
+    pub(super) fn set_renewal(&mut self, key: &TokenKey, renew_at: Time) {
+        if let Some(mut known) = self.active.get_mut(key) {
             known.renew_at = Some(renew_at);
         }
     }

@@ -11,11 +11,12 @@ pub mod slot;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::bearer::AccessToken;
 use crate::cache::lifetime::{Lifetimes, Worth};
 use crate::cache::local::{Known, LocalCache};
 use crate::cache::shared::{Kind, SharedCache, SharedData};
 use crate::cache::slot::{MAX_ANSWER, Slot};
-use crate::digest::TokenDigest;
+use crate::digest::{TokenKey, TokenKeys, TokenName};
 use crate::introspection::Api;
 use crate::introspection::response::Introspection;
 use crate::time::Time;
@@ -24,6 +25,7 @@ use crate::time::Time;
 #[derive(Debug)]
 pub struct Cache {
     lifetimes: Lifetimes,
+    keys: TokenKeys,
     local: RefCell<LocalCache>,
     shared: Option<SharedCache>,
 }
@@ -55,6 +57,7 @@ impl Cache {
     pub fn new(lifetimes: Lifetimes, max_entries: usize, shared: Option<SharedCache>) -> Self {
         Self {
             lifetimes,
+            keys: TokenKeys::default(),
             local: RefCell::new(LocalCache::new(max_entries)),
             shared,
         }
@@ -67,19 +70,32 @@ impl Cache {
         self.shared.as_ref().filter(|_| keeps_active)
     }
 
+    /// What this worker calls the token.
+    pub fn key(&self, token: &AccessToken) -> TokenKey {
+        self.keys.key(token)
+    }
+
+    /// What this worker knows about a token, if that is fresh and not due to be asked about
+    /// again: then there is nothing to look for anywhere else.
+    pub fn fresh(&self, key: &TokenKey, now: Time) -> Option<Found> {
+        let local = self.local.borrow();
+        let found = self.found(local.get(key)?, Source::Local, now);
+        (found.worth == Worth::Fresh && !found.is_due).then_some(found)
+    }
+
     /// What is known about a token that is in use. If it is due to be asked about again, the next
     /// caller is told so only after a while.
     pub fn look_up(
         &self,
-        digest: &TokenDigest,
+        name: &TokenName,
         now: Time,
         api: &Api,
         data: &impl SharedData,
     ) -> Option<Found> {
-        let found = self.peek(digest, now, api, data)?;
+        let found = self.peek(name, now, api, data)?;
         if found.is_due {
             let next = self.lifetimes.next_renewal(now);
-            self.local.borrow_mut().set_renewal(digest, next);
+            self.local.borrow_mut().set_renewal(&name.key, next);
         }
         Some(found)
     }
@@ -87,23 +103,23 @@ impl Cache {
     /// What is known about a token.
     pub fn peek(
         &self,
-        digest: &TokenDigest,
+        name: &TokenName,
         now: Time,
         api: &Api,
         data: &impl SharedData,
     ) -> Option<Found> {
-        let known = self.local.borrow().get(digest).cloned();
+        let known = self.local.borrow().get(&name.key).cloned();
         let found = known
             .as_ref()
             .map(|known| self.found(known, Source::Local, now));
         if found
             .as_ref()
             .is_none_or(|f| f.is_due || f.worth != Worth::Fresh)
-            && let Some(newer) = self.find_shared(digest, api, data)
+            && let Some(newer) = self.find_shared(name, api, data)
             && known.is_none_or(|known| known.learned_at < newer.learned_at)
         {
             let found = self.found(&newer, Source::Shared, now);
-            self.local.borrow_mut().insert(*digest, newer);
+            self.local.borrow_mut().insert(name.key, newer);
             return Some(found);
         }
         found
@@ -123,13 +139,8 @@ impl Cache {
         }
     }
 
-    fn find_shared(
-        &self,
-        digest: &TokenDigest,
-        api: &Api,
-        data: &impl SharedData,
-    ) -> Option<Known> {
-        self.shared.as_ref()?.find(data, digest, |slot| {
+    fn find_shared(&self, name: &TokenName, api: &Api, data: &impl SharedData) -> Option<Known> {
+        self.shared.as_ref()?.find(data, &name.digest, |slot| {
             let what = api.parse_body(slot.answer).ok()?;
             Some(self.known(what, slot.learned_at))
         })
@@ -146,7 +157,7 @@ impl Cache {
     /// Remembers what the endpoint said when it was asked at `asked_at`, in `answer`'s words.
     pub fn learn(
         &self,
-        digest: &TokenDigest,
+        name: &TokenName,
         what: &Rc<Introspection>,
         answer: &[u8],
         asked_at: Time,
@@ -155,18 +166,18 @@ impl Cache {
     ) {
         // An answer may land after a newer one: of another worker, or of an older configuration.
         if self
-            .knows_since(digest, data)
+            .knows_since(name, data)
             .is_some_and(|newer| asked_at < newer)
         {
             return;
         }
         let is_worth_keeping = self.lifetimes.worth(what, asked_at, now) == Worth::Fresh;
         if !is_worth_keeping || answer.len() > MAX_ANSWER {
-            self.forget(digest, data);
+            self.forget(name, data);
             return;
         }
         let known = self.known(Rc::clone(what), asked_at);
-        self.local.borrow_mut().insert(*digest, known);
+        self.local.borrow_mut().insert(name.key, known);
         if let Some(shared) = &self.shared {
             let kind = match what.as_ref() {
                 Introspection::Active(_) => Kind::Active,
@@ -176,28 +187,28 @@ impl Cache {
                 learned_at: asked_at,
                 answer,
             };
-            shared.publish(data, digest, kind, &slot);
+            shared.publish(data, &name.digest, kind, &slot);
         }
     }
 
     /// When the newest answer about the token was asked for, in this worker or another.
-    fn knows_since(&self, digest: &TokenDigest, data: &impl SharedData) -> Option<Time> {
+    fn knows_since(&self, name: &TokenName, data: &impl SharedData) -> Option<Time> {
         let local = self
             .local
             .borrow()
-            .get(digest)
+            .get(&name.key)
             .map(|known| known.learned_at);
         let shared = self.shared.as_ref();
         let shared =
-            shared.and_then(|shared| shared.find(data, digest, |slot| Some(slot.learned_at)));
+            shared.and_then(|shared| shared.find(data, &name.digest, |slot| Some(slot.learned_at)));
         local.max(shared)
     }
 
     /// What was known about the token is not so any more.
-    fn forget(&self, digest: &TokenDigest, data: &impl SharedData) {
-        self.local.borrow_mut().remove(digest);
+    fn forget(&self, name: &TokenName, data: &impl SharedData) {
+        self.local.borrow_mut().remove(&name.key);
         if let Some(shared) = &self.shared {
-            shared.forget(data, digest);
+            shared.forget(data, &name.digest);
         }
     }
 

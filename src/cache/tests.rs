@@ -4,7 +4,6 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::bearer::AccessToken;
 use crate::cache::shared::fake::FakeData;
 use crate::cache::slot::Fingerprint;
 
@@ -14,8 +13,8 @@ fn at(millis: u64) -> Time {
     Time::from_millis(START + millis)
 }
 
-fn digest(token: u8) -> TokenDigest {
-    TokenDigest::of(&AccessToken::new(&format!("token{token}")))
+fn name(token: u8) -> TokenName {
+    TokenName::of(&format!("token{token}"))
 }
 
 fn api() -> Api {
@@ -53,7 +52,7 @@ const INACTIVE: &str = r#"{"active":false}"#;
 fn learn(cache: &Cache, data: &FakeData, token: u8, answer: &str, millis: u64) {
     let what = api().parse_body(answer.as_bytes()).unwrap();
     cache.learn(
-        &digest(token),
+        &name(token),
         &what,
         answer.as_bytes(),
         at(millis),
@@ -63,7 +62,7 @@ fn learn(cache: &Cache, data: &FakeData, token: u8, answer: &str, millis: u64) {
 }
 
 fn look_up(cache: &Cache, data: &FakeData, token: u8, millis: u64) -> Option<Found> {
-    cache.look_up(&digest(token), at(millis), &api(), data)
+    cache.look_up(&name(token), at(millis), &api(), data)
 }
 
 fn worth(cache: &Cache, data: &FakeData, token: u8, millis: u64) -> Worth {
@@ -190,7 +189,7 @@ fn facts_are_read_anew_under_another_configuration() {
         outage_errors: vec!["later".to_owned()],
     };
     let fresh = worker(lifetimes(), 10);
-    assert_eq!(fresh.look_up(&digest(1), at(1), &knows_better, &data), None);
+    assert_eq!(fresh.look_up(&name(1), at(1), &knows_better, &data), None);
     let elsewhere = SharedCache::new(Fingerprint::of([b"another".as_slice()]), 10);
     let elsewhere = Cache::new(lifetimes(), 10, Some(elsewhere));
     assert_eq!(look_up(&elsewhere, &data, 1, 1), None);
@@ -204,7 +203,7 @@ fn the_bound_is_hard_and_floods_of_unknown_tokens_push_out_no_good_one() {
         learn(&cache, &data, token, &active("a", None), 0);
     }
     for n in 0..5_000 {
-        let bad = TokenDigest::of(&AccessToken::new(&format!("bad{n}")));
+        let bad = TokenName::of(&format!("bad{n}"));
         let what = api().parse_body(INACTIVE.as_bytes()).unwrap();
         cache.learn(&bad, &what, INACTIVE.as_bytes(), at(1), at(1), &data);
         assert!(cache.len() <= 10 + 20, "{}", cache.len());
@@ -213,7 +212,7 @@ fn the_bound_is_hard_and_floods_of_unknown_tokens_push_out_no_good_one() {
         assert_eq!(worth(&cache, &data, token, 2), Worth::Fresh, "{token}");
     }
     for n in 0..5_000 {
-        let other = TokenDigest::of(&AccessToken::new(&format!("other{n}")));
+        let other = TokenName::of(&format!("other{n}"));
         let answer = active("a", None);
         let what = api().parse_body(answer.as_bytes()).unwrap();
         cache.learn(&other, &what, answer.as_bytes(), at(2), at(2), &data);
@@ -225,7 +224,7 @@ fn the_bound_is_hard_and_floods_of_unknown_tokens_push_out_no_good_one() {
 fn new_tokens_take_the_place_of_old_ones() {
     let data = FakeData::default();
     let cache = Cache::new(lifetimes(), 100, None);
-    let name = |n: usize| TokenDigest::of(&AccessToken::new(&format!("n{n}")));
+    let name = |n: usize| TokenName::of(&format!("n{n}"));
     let answer = active("a", None);
     let what = api().parse_body(answer.as_bytes()).unwrap();
     let learn = |n, millis| {
@@ -276,7 +275,7 @@ fn an_answer_that_lands_late_does_not_replace_a_newer_one() {
         let workers = [(); 3].map(|()| worker(lifetimes(), 10));
         learn(&workers[1], &data, 1, &newer, 300);
         let what = api().parse_body(older.as_bytes()).unwrap();
-        workers[0].learn(&digest(1), &what, older.as_bytes(), at(0), at(900), &data);
+        workers[0].learn(&name(1), &what, older.as_bytes(), at(0), at(900), &data);
         for worker in &workers {
             assert_eq!(
                 said(look_up(worker, &data, 1, 1_000)),

@@ -9,7 +9,7 @@ use proxy_wasm::types::{LogLevel, Status};
 use super::data::HostData;
 use super::metrics::Metrics;
 use crate::authorizer::{Authorizer, Decision, Lookup, Question};
-use crate::digest::TokenDigest;
+use crate::digest::{TokenDigest, TokenName};
 use crate::introspection::flights::{FlightId, Flights, WaiterId};
 use crate::introspection::health::Transition;
 use crate::introspection::response::Answer;
@@ -29,27 +29,12 @@ pub(super) struct Gate {
     gauged: Cell<usize>,
 }
 
-/// What a request is about: its rule, and what its token is called.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct About {
-    rule: RuleId,
-    digest: TokenDigest,
-}
-
 /// A paused request, as it must be remembered to be told.
 #[derive(Debug)]
 pub(super) struct Waiter {
-    about: About,
+    rule: RuleId,
+    name: TokenName,
     to_grpc: bool,
-}
-
-impl From<&Question> for About {
-    fn from(question: &Question) -> Self {
-        Self {
-            rule: question.rule,
-            digest: question.digest,
-        }
-    }
 }
 
 impl Gate {
@@ -77,14 +62,14 @@ impl Gate {
         to_grpc: bool,
     ) -> Result<FlightId, Status> {
         let waiter = Waiter {
-            about: About::from(&question),
+            rule: question.rule,
+            name: question.name(),
             to_grpc,
         };
-        let Question { token, digest, .. } = question;
         let joined = self
             .flights
             .borrow_mut()
-            .join(digest, token, stream, waiter);
+            .join(waiter.name, question.token, stream, waiter);
         if joined.is_new {
             self.metrics.looked_up(Lookup::Miss);
             self.gauge_entries();
@@ -102,11 +87,11 @@ impl Gate {
     }
 
     /// A token in use is asked about though nobody waits.
-    pub(super) fn renew(&self, question: Question) {
+    pub(super) fn renew(&self, question: &Question) {
         let is_new = self
             .flights
             .borrow_mut()
-            .renew(question.digest, question.token);
+            .renew(question.name(), question.token.clone());
         if is_new {
             // Without the queue the token is asked about when its time is up.
             let _ = self.ring();
@@ -139,16 +124,19 @@ impl Gate {
         }
     }
 
+    /// What a request is about, for the log.
+    pub(super) fn subject(&self, rule: RuleId, digest: &TokenDigest) -> String {
+        let rule = self.authorizer.rules.get(rule);
+        let rule = rule.map(|rule| rule.name.as_str()).unwrap_or_default();
+        format!(" token={digest} rule={rule:?}")
+    }
+
     /// Decides for a waiter whose question was answered, and carries the decision out. The
     /// effective context must be the waiter's stream.
     pub(super) fn tell(&self, waiter: &Waiter, answer: &Answer, now: Time) {
-        let (decision, lookup) = self.authorizer.on_answer(
-            waiter.about.rule,
-            &waiter.about.digest,
-            answer,
-            &HostData,
-            now,
-        );
+        let (decision, lookup) =
+            self.authorizer
+                .on_answer(waiter.rule, &waiter.name, answer, &HostData, now);
         if let Some(lookup) = lookup {
             self.metrics.looked_up(lookup);
         }
@@ -157,7 +145,9 @@ impl Gate {
             // The last thing done for the stream: nothing may be changed after it.
             Decision::Forward(_) => drop(hostcalls::resume_http_request()),
             Decision::Reject(rejection) => {
-                reject(&rejection, waiter.to_grpc, Some((self, waiter.about)));
+                reject(&rejection, waiter.to_grpc, || {
+                    self.subject(waiter.rule, &waiter.name.digest)
+                });
             }
         }
     }
@@ -166,16 +156,17 @@ impl Gate {
 /// What a configuration that is gone remembered is gone with it.
 impl Drop for Gate {
     fn drop(&mut self) {
+        self.metrics.report();
         self.gauge(0);
     }
 }
 
-/// Answers the stream in the effective context. `about` is for the log.
-pub(super) fn reject(rejection: &Rejection, to_grpc: bool, about: Option<(&Gate, About)>) {
+/// Answers the stream in the effective context. `subject` is what the log says beside the reason.
+pub(super) fn reject(rejection: &Rejection, to_grpc: bool, subject: impl FnOnce() -> String) {
     let reason = rejection.reason().name();
     let _ = hostcalls::set_property(vec!["portvakt.reason"], Some(reason.as_bytes()));
     if let Ok(LogLevel::Trace | LogLevel::Debug) = hostcalls::get_log_level() {
-        log_refusal(reason, about);
+        log_refusal(reason, &subject());
     }
     let response = rejection.response(to_grpc);
     // The last thing done for the stream: nothing may be changed after it.
@@ -186,22 +177,11 @@ pub(super) fn reject(rejection: &Rejection, to_grpc: bool, about: Option<(&Gate,
     );
 }
 
-fn log_refusal(reason: &str, about: Option<(&Gate, About)>) {
+fn log_refusal(reason: &str, subject: &str) {
     let request_id = hostcalls::get_property(vec!["request", "id"])
         .ok()
         .flatten()
         .unwrap_or_default();
     let request_id = request_id.escape_ascii();
-    match about {
-        Some((gate, About { rule, digest })) => {
-            let rule = gate
-                .authorizer
-                .rules
-                .get(rule)
-                .map(|rule| rule.name.as_str());
-            let rule = rule.unwrap_or_default();
-            debug!("refused: {reason} request={request_id} token={digest} rule={rule:?}");
-        }
-        None => debug!("refused: {reason} request={request_id}"),
-    }
+    debug!("refused: {reason} request={request_id}{subject}");
 }

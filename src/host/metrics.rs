@@ -1,5 +1,6 @@
 //! Metrics. Each name carries its labels; `stats_tags` in Envoy's bootstrap take them apart.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use proxy_wasm::hostcalls;
@@ -9,27 +10,41 @@ use crate::authorizer::{Decision, Grant, Lookup};
 use crate::introspection::response::{Answer, OUTCOMES, outcome};
 use crate::rejection::Reason;
 
-/// The filter's metrics; counters by the value that each one counts.
+/// The filter's metrics. What every request adds to is counted here and reported to the host
+/// when the root context runs, once a second at least: each call to the host costs about as much
+/// as looking a token up.
 #[derive(Debug)]
 pub(super) struct Metrics {
-    grants: Vec<(Grant, u32)>,
-    reasons: Vec<(Reason, u32)>,
-    lookups: Vec<(Lookup, u32)>,
-    outcomes: Vec<(&'static str, u32)>,
+    grants: Counters<Grant>,
+    reasons: Counters<Reason>,
+    lookups: Counters<Lookup>,
+    outcomes: Counters<&'static str>,
     introspection_ms: u32,
     cache_entries: u32,
+}
+
+/// Counters by the value that each one counts.
+#[derive(Debug)]
+struct Counters<T>(Vec<Counter<T>>);
+
+#[derive(Debug)]
+struct Counter<T> {
+    counts: T,
+    metric: u32,
+    /// What the host does not know of yet.
+    pending: Cell<i64>,
 }
 
 impl Metrics {
     /// Defines all counters, so that they are there, at zero, from the start.
     pub(super) fn define() -> Result<Self, Status> {
         Ok(Self {
-            grants: counters(Grant::ALL, |grant| decision("allow", grant.name()))?,
-            reasons: counters(Reason::ALL, |reason| {
+            grants: Counters::define(Grant::ALL, |grant| decision("allow", grant.name()))?,
+            reasons: Counters::define(Reason::ALL, |reason| {
                 let result = if reason.is_error() { "error" } else { "deny" };
                 decision(result, reason.name())
             })?,
-            lookups: counters(Lookup::ALL, |lookup| {
+            lookups: Counters::define(Lookup::ALL, |lookup| {
                 format!("portvakt.cache.{}", lookup.name())
             })?,
             introspection_ms: hostcalls::define_metric(
@@ -37,7 +52,7 @@ impl Metrics {
                 "portvakt.introspection_ms",
             )?,
             cache_entries: hostcalls::define_metric(MetricType::Gauge, "portvakt.cache_entries")?,
-            outcomes: counters(OUTCOMES, |outcome| {
+            outcomes: Counters::define(OUTCOMES, |outcome| {
                 format!("portvakt.introspections.outcome.{outcome}")
             })?,
         })
@@ -46,19 +61,27 @@ impl Metrics {
     /// A request was decided.
     pub(super) fn decided(&self, decision: &Decision) {
         match decision {
-            Decision::Forward(grant) => increment(&self.grants, grant),
-            Decision::Reject(rejection) => increment(&self.reasons, &rejection.reason()),
+            Decision::Forward(grant) => self.grants.count(grant),
+            Decision::Reject(rejection) => self.reasons.count(&rejection.reason()),
         }
     }
 
     /// A token's facts were looked for.
     pub(super) fn looked_up(&self, lookup: Lookup) {
-        increment(&self.lookups, &lookup);
+        self.lookups.count(&lookup);
     }
 
     /// A callout came to something.
     pub(super) fn answered(&self, answer: &Answer) {
-        increment(&self.outcomes, &outcome(answer));
+        self.outcomes.count(&outcome(answer));
+    }
+
+    /// Tells the host what was counted since it was told last.
+    pub(super) fn report(&self) {
+        self.grants.report();
+        self.reasons.report();
+        self.lookups.report();
+        self.outcomes.report();
     }
 
     /// The endpoint took that long.
@@ -77,19 +100,35 @@ fn decision(result: &str, reason: &str) -> String {
     format!("portvakt.decisions.result.{result}.reason.{reason}")
 }
 
-fn counters<T: Copy, const N: usize>(
-    values: [T; N],
-    name: impl Fn(T) -> String,
-) -> Result<Vec<(T, u32)>, Status> {
-    let define = |value| {
-        hostcalls::define_metric(MetricType::Counter, &name(value)).map(|metric| (value, metric))
-    };
-    values.into_iter().map(define).collect()
-}
+impl<T: Copy + PartialEq> Counters<T> {
+    fn define<const N: usize>(values: [T; N], name: impl Fn(T) -> String) -> Result<Self, Status> {
+        let define = |counts| {
+            Ok(Counter {
+                counts,
+                metric: hostcalls::define_metric(MetricType::Counter, &name(counts))?,
+                pending: Cell::new(0),
+            })
+        };
+        values
+            .into_iter()
+            .map(define)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
 
-fn increment<T: PartialEq>(counters: &[(T, u32)], value: &T) {
-    if let Some((_, metric)) = counters.iter().find(|(counted, _)| counted == value) {
-        // A counter that cannot be incremented must not cost a request.
-        let _ = hostcalls::increment_metric(*metric, 1);
+    fn count(&self, value: &T) {
+        if let Some(counter) = self.0.iter().find(|counter| counter.counts == *value) {
+            counter.pending.set(counter.pending.get().saturating_add(1));
+        }
+    }
+
+    fn report(&self) {
+        for counter in &self.0 {
+            let pending = counter.pending.take();
+            if pending > 0 {
+                // A counter that cannot be incremented must not cost a request.
+                let _ = hostcalls::increment_metric(counter.metric, pending);
+            }
+        }
     }
 }

@@ -25,6 +25,9 @@ const BATCH: usize = 32;
 /// How often flights that let another worker ask first look for its answer.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// How often the host is told what was counted, at least.
+const REPORT: Duration = Duration::from_secs(1);
+
 /// Registers the filter with the SDK. Envoy calls it when it loads the module.
 pub fn start() {
     // The host filters by its own level, which can change while it runs.

@@ -15,7 +15,7 @@ use super::data::{HostData, now};
 use super::gate::Gate;
 use super::metrics::Metrics;
 use super::stream::Stream;
-use super::{BATCH, LOOK_AGAIN};
+use super::{BATCH, LOOK_AGAIN, REPORT};
 use crate::bearer::AccessToken;
 use crate::cache::shared::Claim;
 use crate::config;
@@ -28,7 +28,7 @@ use crate::time::Time;
 pub(super) struct Root {
     context_id: u32,
     gate: Option<Rc<Gate>>,
-    is_ticking: Cell<bool>,
+    ticks: Cell<Duration>,
 }
 
 impl Root {
@@ -36,7 +36,7 @@ impl Root {
         Self {
             context_id,
             gate: None,
-            is_ticking: Cell::new(false),
+            ticks: Cell::new(Duration::ZERO),
         }
     }
 
@@ -75,14 +75,14 @@ impl Root {
             }
         }
         self.tell_some(gate, now);
+        gate.metrics.report();
         let has_deferred = gate.flights.borrow().has_deferred();
-        self.tick(has_deferred);
+        self.tick(if has_deferred { LOOK_AGAIN } else { REPORT });
     }
 
-    /// Sets the clock going, or stops it. Setting it anew would put its next tick off.
-    fn tick(&self, goes: bool) {
-        if self.is_ticking.replace(goes) != goes {
-            let period = if goes { LOOK_AGAIN } else { Duration::ZERO };
+    /// Sets the clock. Setting it anew would put its next tick off.
+    fn tick(&self, period: Duration) {
+        if self.ticks.replace(period) != period {
             let _ = hostcalls::set_tick_period(period);
         }
     }
@@ -116,13 +116,14 @@ impl Root {
         };
         let answer =
             gate.authorizer
-                .on_reply(&landing.digest, landing.asked_at, reply, &HostData, now);
-        release(gate, &landing.digest);
+                .on_reply(&landing.name, landing.asked_at, reply, &HostData, now);
+        release(gate, &landing.name.digest);
         gate.metrics.took(now.since(landing.asked_at));
-        gate.observe(&answer, &landing.digest, now);
+        gate.observe(&answer, &landing.name.digest, now);
         gate.gauge_entries();
         gate.flights.borrow_mut().arrived(landing.id, answer);
         self.tell_some(gate, now);
+        gate.metrics.report();
     }
 
     /// Flights that let another worker ask first: its answer may be there, or they try again.
@@ -130,7 +131,7 @@ impl Root {
         let now = now();
         let deferred = gate.flights.borrow_mut().take_deferred(BATCH);
         for departure in deferred {
-            let known = gate.authorizer.peek(&departure.digest, &HostData, now);
+            let known = gate.authorizer.peek(&departure.name, &HostData, now);
             let mut flights = gate.flights.borrow_mut();
             match known {
                 Some((found, _)) => flights.arrived(departure.id, Ok(found.what)),
@@ -145,7 +146,7 @@ impl Root {
 /// A configuration that is gone wakes nobody.
 impl Drop for Root {
     fn drop(&mut self) {
-        self.tick(false);
+        self.tick(Duration::ZERO);
     }
 }
 
@@ -171,6 +172,7 @@ impl RootContext for Root {
         match self.configure() {
             Ok(gate) => {
                 self.gate = Some(Rc::new(gate));
+                self.tick(REPORT);
                 true
             }
             Err(line) => {
@@ -207,15 +209,15 @@ fn depart(gate: &Gate, departure: Departure, now: Time) {
     if let Some(shared) = gate.authorizer.cache.shared()
         && departure.may_be_held_back(now)
     {
-        if shared.claim(&HostData, &departure.digest, now) == Claim::Theirs {
+        if shared.claim(&HostData, &departure.name.digest, now) == Claim::Theirs {
             gate.flights.borrow_mut().defer(departure, now);
             return;
         }
         // Between the request's look and this claim another worker may have had its answer.
         if !departure.is_renewal
-            && let Some((found, _)) = gate.authorizer.peek(&departure.digest, &HostData, now)
+            && let Some((found, _)) = gate.authorizer.peek(&departure.name, &HostData, now)
         {
-            release(gate, &departure.digest);
+            release(gate, &departure.name.digest);
             gate.flights
                 .borrow_mut()
                 .arrived(departure.id, Ok(found.what));
@@ -223,21 +225,21 @@ fn depart(gate: &Gate, departure: Departure, now: Time) {
         }
     }
     let Departure {
-        id, token, digest, ..
+        id, token, name, ..
     } = departure;
     match dispatch(gate, &token) {
         Ok(callout) => {
             let landing = Landing {
                 id,
-                digest,
+                name,
                 asked_at: now,
             };
             gate.flights.borrow_mut().departed(callout, landing);
         }
         Err(error) => {
-            release(gate, &digest);
+            release(gate, &name.digest);
             let answer = Err(error);
-            gate.observe(&answer, &digest, now);
+            gate.observe(&answer, &name.digest, now);
             gate.flights.borrow_mut().arrived(id, answer);
         }
     }

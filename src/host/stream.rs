@@ -7,7 +7,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use super::data::{HostData, now};
-use super::gate::{About, Gate, reject};
+use super::gate::{Gate, reject};
 use super::head::HostHead;
 use crate::authorizer::{Decision, Lookup, Question, Step};
 use crate::head::is_grpc;
@@ -31,13 +31,16 @@ impl Stream {
     }
 
     fn wait(&mut self, gate: &Gate, question: Question) -> Action {
-        let about = About::from(&question);
+        let rule = question.rule;
+        let digest = question.name().digest;
         match gate.wait(self.context_id, question, is_grpc(&HostHead)) {
             Ok(flight) => {
                 self.waits_for = Some(flight);
                 Action::Pause
             }
-            Err(_) => carry_out(gate, &gate.authorizer.endpoint_out(), Some(about)),
+            Err(_) => carry_out(gate, &gate.authorizer.endpoint_out(), || {
+                gate.subject(rule, &digest)
+            }),
         }
     }
 }
@@ -49,26 +52,27 @@ impl HttpContext for Stream {
         let Some(gate) = self.gate.clone() else {
             let parameters = ChallengeParameters::default();
             let rejection = Rejection::new(Reason::EndpointOut, &parameters, &[]);
-            reject(&rejection, is_grpc(&HostHead), None);
+            reject(&rejection, is_grpc(&HostHead), String::new);
             return Action::Pause;
         };
         match gate.authorizer.on_request(&HostHead, &HostData, now) {
-            Step::Decided(decision) => carry_out(&gate, &decision, None),
+            Step::Decided(decision) => carry_out(&gate, &decision, String::new),
             Step::Known {
                 decision,
                 lookup,
                 question,
                 is_due,
             } => {
-                let about = About::from(&question);
                 gate.metrics.looked_up(lookup);
                 if lookup == Lookup::SharedHit {
                     gate.gauge_entries();
                 }
                 if is_due {
-                    gate.renew(question);
+                    gate.renew(&question);
                 }
-                carry_out(&gate, &decision, Some(about))
+                carry_out(&gate, &decision, || {
+                    gate.subject(question.rule, &question.name().digest)
+                })
             }
             Step::Introspect(question) => self.wait(&gate, question),
         }
@@ -84,16 +88,12 @@ impl Drop for Stream {
     }
 }
 
-fn carry_out(gate: &Gate, decision: &Decision, about: Option<About>) -> Action {
+fn carry_out(gate: &Gate, decision: &Decision, subject: impl FnOnce() -> String) -> Action {
     gate.metrics.decided(decision);
     match decision {
         Decision::Forward(_) => Action::Continue,
         Decision::Reject(rejection) => {
-            reject(
-                rejection,
-                is_grpc(&HostHead),
-                about.map(|about| (gate, about)),
-            );
+            reject(rejection, is_grpc(&HostHead), subject);
             Action::Pause
         }
     }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::response::Answer;
 use crate::bearer::AccessToken;
 use crate::cache::shared::CLAIM_HOLDS;
-use crate::digest::TokenDigest;
+use crate::digest::{TokenKey, TokenName};
 use crate::time::Time;
 
 /// All flights of one root context. `W` is what is remembered for each waiter.
@@ -18,7 +18,7 @@ use crate::time::Time;
 pub struct Flights<W> {
     all: HashMap<FlightId, Flight<W>>,
     /// Flights that a new waiter may still join: not answered yet.
-    joinable: HashMap<TokenDigest, FlightId>,
+    joinable: HashMap<TokenKey, FlightId>,
     by_callout: HashMap<u32, Landing>,
     departures: VecDeque<Departure>,
     /// Flights that let another worker ask first.
@@ -36,7 +36,7 @@ pub type WaiterId = u32;
 
 #[derive(Debug)]
 struct Flight<W> {
-    digest: TokenDigest,
+    name: TokenName,
     /// Departs even if nobody waits for it.
     is_renewal: bool,
     waiters: BTreeMap<WaiterId, W>,
@@ -51,7 +51,7 @@ pub struct Departure {
     /// What is to be asked about.
     pub token: AccessToken,
     /// What the token is called.
-    pub digest: TokenDigest,
+    pub name: TokenName,
     /// Whether it was opened for nobody, to renew what is known.
     pub is_renewal: bool,
     /// Since when it lets another worker ask first.
@@ -64,7 +64,7 @@ pub struct Landing {
     /// Which one.
     pub id: FlightId,
     /// What the token is called.
-    pub digest: TokenDigest,
+    pub name: TokenName,
     /// When the callout was dispatched.
     pub asked_at: Time,
 }
@@ -116,13 +116,13 @@ impl<W> Flights<W> {
     /// flight, the others join it.
     pub fn join(
         &mut self,
-        digest: TokenDigest,
+        name: TokenName,
         token: AccessToken,
         waiter: WaiterId,
         value: W,
     ) -> Joined {
-        let open = self.joinable.get(&digest).copied();
-        let id = open.unwrap_or_else(|| self.open(digest, token, false));
+        let open = self.joinable.get(&name.key).copied();
+        let id = open.unwrap_or_else(|| self.open(name, token, false));
         if let Some(flight) = self.all.get_mut(&id) {
             flight.waiters.insert(waiter, value);
         }
@@ -134,29 +134,29 @@ impl<W> Flights<W> {
 
     /// A token is to be asked about though nobody waits for the answer. Whether that opened a
     /// flight.
-    pub fn renew(&mut self, digest: TokenDigest, token: AccessToken) -> bool {
-        let is_new = !self.joinable.contains_key(&digest);
+    pub fn renew(&mut self, name: TokenName, token: AccessToken) -> bool {
+        let is_new = !self.joinable.contains_key(&name.key);
         if is_new {
-            self.open(digest, token, true);
+            self.open(name, token, true);
         }
         is_new
     }
 
-    fn open(&mut self, digest: TokenDigest, token: AccessToken, is_renewal: bool) -> FlightId {
+    fn open(&mut self, name: TokenName, token: AccessToken, is_renewal: bool) -> FlightId {
         self.last_id = self.last_id.wrapping_add(1);
         let id = FlightId(self.last_id);
         let flight = Flight {
-            digest,
+            name,
             is_renewal,
             waiters: BTreeMap::new(),
             answer: None,
         };
         self.all.insert(id, flight);
-        self.joinable.insert(digest, id);
+        self.joinable.insert(name.key, id);
         self.departures.push_back(Departure {
             id,
             token,
-            digest,
+            name,
             is_renewal,
             deferred_since: None,
         });
@@ -230,7 +230,7 @@ impl<W> Flights<W> {
     pub fn arrived(&mut self, id: FlightId, answer: Answer) {
         if let Some(flight) = self.all.get_mut(&id) {
             flight.answer = Some(Rc::new(answer));
-            self.joinable.remove(&flight.digest);
+            self.joinable.remove(&flight.name.key);
             self.arrivals.push_back(id);
         }
     }
@@ -257,9 +257,9 @@ impl<W> Flights<W> {
 
     fn remove(&mut self, id: FlightId) {
         if let Some(flight) = self.all.remove(&id)
-            && self.joinable.get(&flight.digest) == Some(&id)
+            && self.joinable.get(&flight.name.key) == Some(&id)
         {
-            self.joinable.remove(&flight.digest);
+            self.joinable.remove(&flight.name.key);
         }
     }
 
@@ -275,9 +275,9 @@ mod tests {
     use crate::introspection::response::IntrospectionError;
 
     fn join(flights: &mut Flights<&'static str>, token: &str, waiter: u32) -> FlightId {
-        let token = AccessToken::new(token);
+        let name = TokenName::of(token);
         flights
-            .join(TokenDigest::of(&token), token, waiter, "value")
+            .join(name, AccessToken::new(token), waiter, "value")
             .id
     }
 
@@ -286,7 +286,7 @@ mod tests {
     fn depart(flights: &mut Flights<&'static str>, id: FlightId, callout: u32) -> Landing {
         let landing = Landing {
             id,
-            digest: TokenDigest::of(&AccessToken::new("any")),
+            name: TokenName::of("any"),
             asked_at: Time::from_millis(1),
         };
         flights.departed(callout, landing);
@@ -403,11 +403,11 @@ mod tests {
     fn a_renewal_departs_with_nobody_on_board() {
         let mut flights = Flights::default();
         let token = || AccessToken::new("a");
-        let digest = TokenDigest::of(&token());
-        assert!(flights.renew(digest, token()));
-        assert!(!flights.renew(digest, token()), "it is on its way already");
+        let name = TokenName::of("a");
+        assert!(flights.renew(name, token()));
+        assert!(!flights.renew(name, token()), "it is on its way already");
         let departure = flights.next_departure().unwrap();
-        assert_eq!(departure.digest, digest);
+        assert_eq!(departure.name, name);
         depart(&mut flights, departure.id, 7);
         assert_eq!(
             join(&mut flights, "a", 1),
@@ -418,7 +418,7 @@ mod tests {
         flights.arrived(departure.id, TIMEOUT);
         assert_eq!(told(&mut flights, 32), [[1]]);
         assert!(is_empty(&flights));
-        assert!(flights.renew(digest, token()));
+        assert!(flights.renew(name, token()));
     }
 
     #[test]

@@ -90,9 +90,9 @@ impl Gate {
             body: Some(body.as_bytes()),
         };
         let (core, data) = (&self.authorizer, &self.data);
-        let answer = core.on_reply(&question.digest, self.now, reply, data, self.now);
+        let answer = core.on_reply(&question.name(), self.now, reply, data, self.now);
         core.observe(&answer, self.now);
-        core.on_answer(question.rule, &question.digest, &answer, data, self.now)
+        core.on_answer(question.rule, &question.name(), &answer, data, self.now)
             .0
     }
 }

@@ -65,7 +65,7 @@ async fn check(
     let problem = answer.json();
     assert_eq!(problem["status"], expected.status, "{case}");
     assert_eq!(problem["type"], "about:blank", "{case}");
-    assert_eq!(gateway.stat(&metric).await, counted + 1, "{case}: {metric}");
+    gateway.assert_stat(&metric, counted + 1).await;
     until("the refusal is in the access log", async || {
         lines() == logged + 1
     })

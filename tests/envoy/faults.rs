@@ -23,11 +23,7 @@ async fn check(gateway: &Gateway, fault: Fault, outcome: &str) {
     assert_eq!(answer.status, 503, "{fault:?}: {answer:?}");
     assert!(answer.header("retry-after").is_some(), "{fault:?}");
     assert_eq!(answer.header("www-authenticate"), None, "{fault:?}");
-    assert_eq!(
-        gateway.stat(&metric).await,
-        before + 1,
-        "{fault:?}: {metric}"
-    );
+    gateway.assert_stat(&metric, before + 1).await;
     assert!(
         !answer.text().contains("fetch"),
         "the endpoint's words are not the client's"
@@ -54,7 +50,7 @@ async fn an_endpoint_that_is_slow() {
     let answer = gateway.get_with(&gateway.token("api:read")).await;
     assert_eq!(answer.status, 503, "{answer:?}");
     let timeout = "wasmcustom.portvakt.introspections.outcome.timeout";
-    assert_eq!(gateway.stat(timeout).await, 1);
+    gateway.assert_stat(timeout, 1).await;
     gateway.assert_well().await;
 }
 
@@ -151,7 +147,7 @@ async fn an_endpoint_that_is_not_there() {
         assert_eq!(answer.status, 503, "{answer:?}");
     }
     let unreachable = "wasmcustom.portvakt.introspections.outcome.unreachable";
-    assert_eq!(gateway.stat(unreachable).await, 3);
+    gateway.assert_stat(unreachable, 3).await;
     let told = gateway.log().matches("tokens cannot be checked").count();
     assert_eq!(told, 1, "an outage is told once: {}", gateway.log());
     assert_eq!(
@@ -178,7 +174,7 @@ async fn a_cluster_that_is_not_there() {
         gateway.log()
     );
     let misconfigured = "wasmcustom.portvakt.introspections.outcome.misconfigured";
-    assert_eq!(gateway.stat(misconfigured).await, 1);
+    gateway.assert_stat(misconfigured, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

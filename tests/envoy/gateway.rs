@@ -238,6 +238,21 @@ impl Gateway {
         value.map_or(0, |value| value.parse().unwrap())
     }
 
+    /// One of Envoy's counters or gauges comes to this. The filter reports what it counted once a
+    /// second.
+    pub async fn assert_stat(&self, name: &str, expected: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let found = self.stat(name).await;
+            if found == expected {
+                return;
+            }
+            let in_time = found < expected && Instant::now() < deadline;
+            assert!(in_time, "{name} is {found}, not {expected}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Envoy's metrics as Prometheus reads them.
     pub async fn prometheus(&self) -> String {
         get(self.admin, "/stats/prometheus", &[]).await.text()

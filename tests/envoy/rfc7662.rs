@@ -100,6 +100,6 @@ async fn our_own_wrong_secret_is_not_the_clients_fault() {
     let wrong = json!({ "method": "client_secret_basic", "client_id": ID, "secret": { "inline": "wrong" } });
     let gateway = check(setup(Some((ID, SECRET)), Some(wrong)), 503).await;
     let misconfigured = "wasmcustom.portvakt.introspections.outcome.misconfigured";
-    assert_eq!(gateway.stat(misconfigured).await, 1);
+    gateway.assert_stat(misconfigured, 1).await;
     assert!(gateway.log().contains("introspection is misconfigured"));
 }
