@@ -5,21 +5,25 @@
 //! last, on the facts that the endpoint told, whether it told them just now or before.
 
 use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::bearer::{AccessToken, CredentialsError, TokenSource};
+use crate::binding::Binding;
 use crate::cache::lifetime::Worth;
 use crate::cache::shared::SharedData;
 use crate::cache::{Cache, Found, Source};
 use crate::digest::{TokenDigest, TokenKey, TokenName};
-use crate::head::RequestHead;
+use crate::forward::Forwarding;
+use crate::head::{Peer, RequestHead, is_preflight};
 use crate::introspection::IntrospectionConfig;
 use crate::introspection::health::{Health, Transition};
-use crate::introspection::response::{Answer, Introspection, Reply};
-use crate::policy::requirement::{Requirement, Unmet};
+use crate::introspection::response::{Answer, Introspection, Reply, TokenFacts};
+use crate::policy::requirement::{Asks, Requirement, Unmet};
 use crate::policy::{Access, NoRule, RuleId, Rules};
+use crate::precheck::Precheck;
+use crate::protected_resource::ProtectedResource;
 use crate::rejection::{ChallengeParameters, Reason, Rejection};
-use crate::scope::Scope;
 use crate::time::Time;
 
 /// An outage that nobody has seen for longer, beside the time that answers take, may be over.
@@ -32,8 +36,14 @@ pub struct Authorizer {
     pub introspection: IntrospectionConfig,
     /// Where the access token is.
     pub token: TokenSource,
+    /// Which tokens are not worth a question.
+    pub precheck: Option<Precheck>,
     /// Who may do what.
     pub rules: Rules,
+    /// What the upstream is told.
+    pub forwarding: Forwarding,
+    /// What clients can read about the API.
+    pub protected_resource: Option<ProtectedResource>,
     /// What challenges carry.
     pub challenge: ChallengeParameters,
     /// What is known about tokens.
@@ -45,7 +55,7 @@ pub struct Authorizer {
 }
 
 /// What is to be done with a request.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Step {
     /// It is decided without a look at the token.
     Decided(Decision),
@@ -80,21 +90,25 @@ pub enum Lookup {
 }
 
 /// The end of the flow.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     /// The request goes on to the upstream.
     Forward(Grant),
-    /// The request is answered here.
+    /// The request is answered here, because it may not go on.
     Reject(Rejection),
+    /// The request is for the metadata of the API, and is answered with them.
+    Describe,
 }
 
 /// Why a request goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Grant {
     /// The rule asks for no token.
     Anonymous,
+    /// It is a CORS preflight.
+    Preflight,
     /// The token meets the rule's requirement.
-    Token,
+    Token(Rc<TokenFacts>),
     /// The endpoint is out, and the configuration says to let requests through.
     FailureMode,
 }
@@ -110,6 +124,21 @@ pub struct Question {
     pub rule: RuleId,
     /// What everybody calls the token, once somebody has asked for it.
     digest: OnceCell<TokenDigest>,
+}
+
+impl Step {
+    /// Whether nothing is lost by a look whether the request is a preflight: it would not go on,
+    /// or not at once. A path that could be read in two ways is refused whoever asks.
+    fn may_be_preflight(&self) -> bool {
+        match self {
+            Self::Decided(Decision::Reject(rejection)) => {
+                rejection.reason() != Reason::AmbiguousPath
+            }
+            Self::Known { decision, .. } => matches!(decision, Decision::Reject(_)),
+            Self::Introspect(_) => true,
+            Self::Decided(Decision::Forward(_) | Decision::Describe) => false,
+        }
+    }
 }
 
 impl Question {
@@ -145,15 +174,24 @@ impl Lookup {
 }
 
 impl Grant {
-    /// All of them, for metrics that are defined ahead.
-    pub const ALL: [Self; 3] = [Self::Anonymous, Self::Token, Self::FailureMode];
+    /// All names, for metrics that are defined ahead.
+    pub const NAMES: [&str; 4] = ["anonymous", "preflight", "token", "failure_mode"];
 
     /// Its name in metrics.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Anonymous => "anonymous",
-            Self::Token => "token",
+            Self::Preflight => "preflight",
+            Self::Token(_) => "token",
             Self::FailureMode => "failure_mode",
+        }
+    }
+
+    /// The facts for which it was given.
+    pub fn facts(&self) -> Option<&TokenFacts> {
+        match self {
+            Self::Token(facts) => Some(facts),
+            Self::Anonymous | Self::Preflight | Self::FailureMode => None,
         }
     }
 }
@@ -163,6 +201,26 @@ impl Authorizer {
     pub fn on_request(
         &self,
         head: &impl RequestHead,
+        peer: &impl Peer,
+        data: &impl SharedData,
+        now: impl FnOnce() -> Time,
+    ) -> Step {
+        let resource = self.protected_resource.as_ref();
+        if resource.is_some_and(|resource| resource.is_asked_for_by(head)) {
+            return Step::Decided(Decision::Describe);
+        }
+        let step = self.step(head, peer, data, now);
+        // Most requests go on: only what would not is looked at for what makes a preflight.
+        if step.may_be_preflight() && is_preflight(head) {
+            return Step::Decided(Decision::Forward(Grant::Preflight));
+        }
+        step
+    }
+
+    fn step(
+        &self,
+        head: &impl RequestHead,
+        peer: &impl Peer,
         data: &impl SharedData,
         now: impl FnOnce() -> Time,
     ) -> Step {
@@ -171,16 +229,18 @@ impl Authorizer {
                 Access::Anonymous => return Step::Decided(Decision::Forward(Grant::Anonymous)),
                 Access::Token(requirement) => (id, requirement),
             },
-            Err(NoRule::NoMatch) => return self.rejected(Reason::NoRule, &[]),
-            Err(NoRule::AmbiguousPath) => return self.rejected(Reason::AmbiguousPath, &[]),
+            Err(NoRule::NoMatch) => return self.rejected(Reason::NoRule, &Asks::default()),
+            Err(NoRule::Ambiguous) => {
+                return self.rejected(Reason::AmbiguousPath, &Asks::default());
+            }
         };
         let token = match self.token.extract(head) {
             Ok(token) => token,
             Err(CredentialsError::Missing) => {
-                return self.rejected(Reason::NoCredentials, &requirement.scopes);
+                return self.rejected(Reason::NoCredentials, requirement.asks());
             }
             Err(CredentialsError::Malformed) => {
-                return self.rejected(Reason::InvalidRequest, &requirement.scopes);
+                return self.rejected(Reason::InvalidRequest, requirement.asks());
             }
         };
         let question = Question {
@@ -189,14 +249,20 @@ impl Authorizer {
             rule,
             digest: OnceCell::new(),
         };
-        match self.look_up(&question, data, now()) {
-            Some((found, lookup)) => Step::Known {
-                decision: self.judge(requirement, &found.what),
+        let now = now();
+        if let Some((found, lookup)) = self.look_up(&question, data, now) {
+            return Step::Known {
+                decision: self.judge(requirement, &found.what, peer, now),
                 lookup,
                 question,
                 is_due: found.is_due,
-            },
-            None => Step::Introspect(question),
+            };
+        }
+        match &self.precheck {
+            Some(precheck) if precheck.check(&question.token, now).is_err() => {
+                self.rejected(Reason::Precheck, requirement.asks())
+            }
+            _ => Step::Introspect(question),
         }
     }
 
@@ -207,7 +273,9 @@ impl Authorizer {
         data: &impl SharedData,
         now: Time,
     ) -> Option<(Found, Lookup)> {
-        let found = self.cache.peek(name, now, &self.introspection.api, data)?;
+        let found = self
+            .cache
+            .peek(name, now, &self.introspection.response, data)?;
         self.if_it_counts(found, now)
     }
 
@@ -217,9 +285,9 @@ impl Authorizer {
         data: &impl SharedData,
         now: Time,
     ) -> Option<(Found, Lookup)> {
-        let api = &self.introspection.api;
+        let reader = &self.introspection.response;
         let found = self.cache.fresh(&question.key, now);
-        let found = found.or_else(|| self.cache.look_up(&question.name(), now, api, data))?;
+        let found = found.or_else(|| self.cache.look_up(&question.name(), now, reader, data))?;
         self.if_it_counts(found, now)
     }
 
@@ -251,7 +319,7 @@ impl Authorizer {
         data: &impl SharedData,
         now: Time,
     ) -> Answer {
-        let answer = self.introspection.api.parse(reply);
+        let answer = self.introspection.response.parse(reply);
         if let (Ok(what), Some(body)) = (&answer, reply.body) {
             self.cache.learn(name, what, body, asked_at, now, data);
         }
@@ -269,15 +337,18 @@ impl Authorizer {
         rule: RuleId,
         name: &TokenName,
         answer: &Answer,
+        peer: &impl Peer,
         data: &impl SharedData,
         now: Time,
     ) -> (Decision, Option<Lookup>) {
         let Some(Access::Token(requirement)) = self.rules.get(rule).map(|rule| &rule.access) else {
-            return (self.reject(Reason::NoRule, &[]), None);
+            return (self.reject(Reason::NoRule, &Asks::default()), None);
         };
         match answer {
-            Ok(what) => (self.judge(requirement, what), None),
-            Err(error) if error.is_outage() => self.without_answer(requirement, name, data, now),
+            Ok(what) => (self.judge(requirement, what, peer, now), None),
+            Err(error) if error.is_outage() => {
+                self.without_answer(requirement, name, peer, data, now)
+            }
             Err(_) => (self.endpoint_out(), None),
         }
     }
@@ -288,17 +359,20 @@ impl Authorizer {
         &self,
         requirement: &Requirement,
         name: &TokenName,
+        peer: &impl Peer,
         data: &impl SharedData,
         now: Time,
     ) -> (Decision, Option<Lookup>) {
-        let known = self.cache.look_up(name, now, &self.introspection.api, data);
+        let known = self
+            .cache
+            .look_up(name, now, &self.introspection.response, data);
         match known {
             Some(found) if found.worth != Worth::None => {
-                let decision = self.judge(requirement, &found.what);
+                let decision = self.judge(requirement, &found.what, peer, now);
                 (decision, Some(Lookup::Stale))
             }
             Some(found) if self.failure_mode_allow && found.what.has_ended(now) => {
-                (self.reject(Reason::InvalidToken, &[]), None)
+                (self.reject(Reason::InvalidToken, requirement.asks()), None)
             }
             _ if self.failure_mode_allow => (Decision::Forward(Grant::FailureMode), None),
             _ => (self.endpoint_out(), None),
@@ -307,25 +381,40 @@ impl Authorizer {
 
     /// The refusal of a request whose token cannot be asked about.
     pub fn endpoint_out(&self) -> Decision {
-        self.reject(Reason::EndpointOut, &[])
+        self.reject(Reason::EndpointOut, &Asks::default())
     }
 
-    fn judge(&self, requirement: &Requirement, what: &Introspection) -> Decision {
-        let scopes = &requirement.scopes;
-        match what {
-            Introspection::Active(facts) => match requirement.check(facts) {
-                Ok(()) => Decision::Forward(Grant::Token),
-                Err(Unmet::Scope) => self.reject(Reason::InsufficientScope, scopes),
-            },
-            Introspection::Inactive => self.reject(Reason::InvalidToken, scopes),
-        }
+    fn judge(
+        &self,
+        requirement: &Requirement,
+        what: &Introspection,
+        peer: &impl Peer,
+        now: Time,
+    ) -> Decision {
+        let reason = match what {
+            Introspection::Inactive => Reason::InvalidToken,
+            Introspection::Active(facts) => {
+                let is_proven = |binding: &Binding| binding.is_proven_by(peer);
+                if !facts.binding.as_ref().is_none_or(is_proven) {
+                    Reason::Binding
+                } else {
+                    match requirement.check(facts, now) {
+                        Ok(()) => return Decision::Forward(Grant::Token(Rc::clone(facts))),
+                        Err(Unmet::Scope) => Reason::InsufficientScope,
+                        Err(Unmet::Other) => Reason::Requirement,
+                        Err(Unmet::Authentication) => Reason::InsufficientUserAuthentication,
+                    }
+                }
+            }
+        };
+        self.reject(reason, requirement.asks())
     }
 
-    fn rejected(&self, reason: Reason, scopes: &[Scope]) -> Step {
-        Step::Decided(self.reject(reason, scopes))
+    fn rejected(&self, reason: Reason, asks: &Asks) -> Step {
+        Step::Decided(self.reject(reason, asks))
     }
 
-    fn reject(&self, reason: Reason, scopes: &[Scope]) -> Decision {
-        Decision::Reject(Rejection::new(reason, &self.challenge, scopes))
+    fn reject(&self, reason: Reason, asks: &Asks) -> Decision {
+        Decision::Reject(Rejection::new(reason, &self.challenge, asks))
     }
 }

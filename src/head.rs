@@ -13,6 +13,16 @@ pub trait RequestHead {
     /// A header that must not be sent several times. Envoy joins the values of `authorization`
     /// by `,` before anybody can see them; those come as one.
     fn single(&self, name: &str) -> Single;
+
+    /// The name of the route that Envoy has chosen, if it has one.
+    fn route_name(&self) -> Option<Vec<u8>>;
+}
+
+/// The client at the other end of the connection.
+pub trait Peer {
+    /// The SHA-256 digest of the certificate that the client has proven to be its own, in
+    /// lower-case hex; `None` if it has shown none.
+    fn certificate_digest(&self) -> Option<Vec<u8>>;
 }
 
 /// A header that must not be sent several times.
@@ -36,6 +46,16 @@ impl Single {
             (Some(_), Some(_)) => Self::Repeated,
         }
     }
+}
+
+/// Whether this is a CORS preflight (the Fetch standard's): browsers send it without credentials,
+/// and ask nothing of the API with it but what they may do.
+pub fn is_preflight(head: &impl RequestHead) -> bool {
+    let has = |name| head.header(name).is_some_and(|value| !value.is_empty());
+    head.header(":method")
+        .is_some_and(|method| method == b"OPTIONS")
+        && has("origin")
+        && has("access-control-request-method")
 }
 
 /// Whether this is a gRPC request, by Envoy's own rule: `content-type` is `application/grpc`,
@@ -71,13 +91,46 @@ pub(crate) mod fake {
             let given = values.into_iter().filter(|value| !value.is_empty());
             Single::Value(given.collect::<Vec<_>>().join(&b','))
         }
+
+        fn route_name(&self) -> Option<Vec<u8>> {
+            self.header("the route's name")
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::fake::FakeHead;
-    use super::is_grpc;
+    use super::{is_grpc, is_preflight};
+
+    #[test]
+    fn preflights() {
+        let (origin, asks) = (
+            ("origin", "https://a"),
+            ("access-control-request-method", "GET"),
+        );
+        let options = (":method", "OPTIONS");
+        for (headers, expected) in [
+            (vec![options, origin, asks], true),
+            (
+                vec![options, origin, asks, ("authorization", "Bearer x")],
+                true,
+            ),
+            (vec![options, origin], false),
+            (vec![options, asks], false),
+            (vec![options], false),
+            (vec![(":method", "options"), origin, asks], false),
+            (vec![(":method", "GET"), origin, asks], false),
+            (vec![options, ("origin", ""), asks], false),
+            (
+                vec![options, origin, ("access-control-request-method", "")],
+                false,
+            ),
+        ] {
+            let bytes: Vec<_> = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect();
+            assert_eq!(is_preflight(&FakeHead(&bytes)), expected, "{headers:?}");
+        }
+    }
 
     #[test]
     fn grpc_by_content_type() {

@@ -11,14 +11,20 @@
 
 pub mod authorizer;
 pub mod bearer;
+pub mod binding;
 pub mod cache;
+pub mod claims;
 pub mod config;
 pub mod digest;
+pub mod forward;
 pub mod head;
 pub mod host;
 pub mod introspection;
+pub mod json;
 pub mod object;
 pub mod policy;
+pub mod precheck;
+pub mod protected_resource;
 pub mod rejection;
 pub mod scope;
 pub mod time;

@@ -3,7 +3,9 @@
 //! Nothing that the client or the endpoint said is in them: every byte is the filter's own or
 //! the operator's.
 
-use crate::scope::Scope;
+use std::time::Duration;
+
+use crate::policy::requirement::Asks;
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,11 +16,19 @@ pub enum Reason {
     InvalidRequest,
     /// The token is not active.
     InvalidToken,
+    /// The token cannot be right: the endpoint was not asked.
+    Precheck,
+    /// The token is bound to something that the request does not prove.
+    Binding,
     /// The token lacks a scope.
     InsufficientScope,
+    /// The user must authenticate otherwise, or anew (RFC 9470).
+    InsufficientUserAuthentication,
+    /// The token does not meet another requirement.
+    Requirement,
     /// No rule matches.
     NoRule,
-    /// The upstream could read the path otherwise than the rules do.
+    /// The upstream could read the path or the host otherwise than the rules do.
     AmbiguousPath,
     /// There is no word from the endpoint.
     EndpointOut,
@@ -69,15 +79,20 @@ enum Challenge {
     Bare,
     Error(&'static str),
     ErrorWithScopes(&'static str),
+    ErrorWithAuthentication(&'static str),
 }
 
 impl Reason {
     /// All of them, for metrics that are defined ahead.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::NoCredentials,
         Self::InvalidRequest,
         Self::InvalidToken,
+        Self::Precheck,
+        Self::Binding,
         Self::InsufficientScope,
+        Self::InsufficientUserAuthentication,
+        Self::Requirement,
         Self::NoRule,
         Self::AmbiguousPath,
         Self::EndpointOut,
@@ -89,7 +104,11 @@ impl Reason {
             Self::NoCredentials => "no_credentials",
             Self::InvalidRequest => "invalid_request",
             Self::InvalidToken => "invalid_token",
+            Self::Precheck => "precheck",
+            Self::Binding => "binding",
             Self::InsufficientScope => "insufficient_scope",
+            Self::InsufficientUserAuthentication => "insufficient_user_authentication",
+            Self::Requirement => "requirement",
             Self::NoRule => "no_rule",
             Self::AmbiguousPath => "ambiguous_path",
             Self::EndpointOut => "endpoint_out",
@@ -115,7 +134,7 @@ impl Reason {
                 "The credentials are malformed, repeated or too long.",
                 Challenge::Error("invalid_request"),
             ),
-            Self::InvalidToken => (
+            Self::InvalidToken | Self::Precheck | Self::Binding => (
                 401,
                 "Unauthorized",
                 "The access token is expired, revoked or otherwise invalid.",
@@ -127,6 +146,18 @@ impl Reason {
                 "The access token lacks a scope that is needed here.",
                 Challenge::ErrorWithScopes("insufficient_scope"),
             ),
+            Self::InsufficientUserAuthentication => (
+                401,
+                "Unauthorized",
+                "The user must authenticate in another way, or again.",
+                Challenge::ErrorWithAuthentication("insufficient_user_authentication"),
+            ),
+            Self::Requirement => (
+                403,
+                "Forbidden",
+                "The access token does not give access here.",
+                Challenge::None,
+            ),
             Self::NoRule => (
                 403,
                 "Forbidden",
@@ -136,7 +167,7 @@ impl Reason {
             Self::AmbiguousPath => (
                 400,
                 "Bad Request",
-                "The path could be read in more than one way.",
+                "The path or host could be read in more than one way.",
                 Challenge::None,
             ),
             Self::EndpointOut => (
@@ -156,13 +187,25 @@ impl Reason {
 }
 
 impl Rejection {
-    /// A refusal. `scopes` are the ones that the matched rule asks for.
-    pub fn new(reason: Reason, parameters: &ChallengeParameters, scopes: &[Scope]) -> Self {
+    /// A refusal. `asks` is what the matched rule asks for.
+    pub fn new(reason: Reason, parameters: &ChallengeParameters, asks: &Asks) -> Self {
         let challenge = match reason.shape().challenge {
             Challenge::None => None,
-            Challenge::Bare => Some(parameters.challenge(None, scopes)),
-            Challenge::Error(error) => Some(parameters.challenge(Some(error), &[])),
-            Challenge::ErrorWithScopes(error) => Some(parameters.challenge(Some(error), scopes)),
+            Challenge::Bare => {
+                Some(parameters.challenge(&[("scope", scope_parameter(&asks.scopes))]))
+            }
+            Challenge::Error(error) => {
+                Some(parameters.challenge(&[("error", Some(error.to_owned()))]))
+            }
+            Challenge::ErrorWithScopes(error) => Some(parameters.challenge(&[
+                ("error", Some(error.to_owned())),
+                ("scope", scope_parameter(&asks.scopes)),
+            ])),
+            Challenge::ErrorWithAuthentication(error) => Some(parameters.challenge(&[
+                ("error", Some(error.to_owned())),
+                ("acr_values", joined(&asks.acr_values)),
+                ("max_age", asks.max_age.map(seconds)),
+            ])),
         };
         Self { reason, challenge }
     }
@@ -197,17 +240,16 @@ impl Rejection {
 }
 
 impl ChallengeParameters {
-    fn challenge(&self, error: Option<&str>, scopes: &[Scope]) -> String {
-        let scope = scope_parameter(scopes);
-        let parameters: Vec<_> = [
-            ("realm", self.realm.as_deref()),
-            ("error", error),
-            ("scope", scope.as_deref()),
-            ("resource_metadata", self.resource_metadata.as_deref()),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|value| format!("{name}=\"{value}\"")))
-        .collect();
+    fn challenge(&self, about: &[(&str, Option<String>)]) -> String {
+        let realm = [("realm", self.realm.as_deref())];
+        let metadata = [("resource_metadata", self.resource_metadata.as_deref())];
+        let about = about.iter().map(|(name, value)| (*name, value.as_deref()));
+        let parameters: Vec<_> = realm
+            .into_iter()
+            .chain(about)
+            .chain(metadata)
+            .filter_map(|(name, value)| value.map(|value| format!("{name}=\"{value}\"")))
+            .collect();
         format!("Bearer {}", parameters.join(", "))
             .trim_end()
             .to_owned()
@@ -217,10 +259,16 @@ impl ChallengeParameters {
 /// The scopes with spaces between them. `None` if one of them cannot stand in a challenge
 /// (RFC 6750 section 3 has ASCII only): an incomplete list would send the client for a token that
 /// is refused again.
-fn scope_parameter(scopes: &[Scope]) -> Option<String> {
-    let names: Vec<_> = scopes.iter().map(Scope::as_str).collect();
-    let can_stand = !names.is_empty() && names.iter().all(|name| name.is_ascii());
-    can_stand.then(|| names.join(" "))
+fn scope_parameter(scopes: &[String]) -> Option<String> {
+    joined(scopes).filter(|text| text.is_ascii())
+}
+
+fn joined(texts: &[String]) -> Option<String> {
+    (!texts.is_empty()).then(|| texts.join(" "))
+}
+
+fn seconds(age: Duration) -> String {
+    age.as_secs().to_string()
 }
 
 /// RFC 9457.
@@ -245,9 +293,12 @@ mod tests {
         }
     }
 
-    fn scopes(names: &[&str]) -> Vec<Scope> {
-        let parsed = names.iter().map(|name| Scope::parse((*name).to_owned()));
-        parsed.collect::<Result<_, _>>().unwrap()
+    fn asks(scopes: &[&str]) -> Asks {
+        Asks {
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            acr_values: vec!["high".to_owned(), "higher".to_owned()],
+            max_age: Some(Duration::from_secs(300)),
+        }
     }
 
     #[test]
@@ -269,6 +320,24 @@ mod tests {
                 Some(r#"Bearer realm="r", error="invalid_token""#),
             ),
             (
+                Reason::Precheck,
+                401,
+                Some(r#"Bearer realm="r", error="invalid_token""#),
+            ),
+            (
+                Reason::Binding,
+                401,
+                Some(r#"Bearer realm="r", error="invalid_token""#),
+            ),
+            (
+                Reason::InsufficientUserAuthentication,
+                401,
+                Some(
+                    r#"Bearer realm="r", error="insufficient_user_authentication", acr_values="high higher", max_age="300""#,
+                ),
+            ),
+            (Reason::Requirement, 403, None),
+            (
                 Reason::InsufficientScope,
                 403,
                 Some(r#"Bearer realm="r", error="insufficient_scope", scope="a b""#),
@@ -280,7 +349,7 @@ mod tests {
         assert_eq!(cases.len(), Reason::ALL.len());
         for (reason, status, challenge) in cases {
             let rejection =
-                Rejection::new(reason, &parameters(Some("r"), None), &scopes(&["a", "b"]));
+                Rejection::new(reason, &parameters(Some("r"), None), &asks(&["a", "b"]));
             let response = rejection.response(false);
             let header = |name| {
                 let found = response.headers.iter().find(|(n, _)| *n == name);
@@ -327,7 +396,7 @@ mod tests {
         ];
         for (realm, metadata, names, expected) in cases {
             let parameters = parameters(*realm, *metadata);
-            let rejection = Rejection::new(Reason::NoCredentials, &parameters, &scopes(names));
+            let rejection = Rejection::new(Reason::NoCredentials, &parameters, &asks(names));
             assert_eq!(rejection.challenge.as_deref(), Some(*expected));
         }
     }

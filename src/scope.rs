@@ -6,7 +6,7 @@
 use serde_json::Value;
 use thiserror::Error;
 
-/// One scope-token that a rule asks for.
+/// One scope-token that a rule asks for, or with a `*` at its end any that begins so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope(String);
 
@@ -32,9 +32,16 @@ impl Scope {
         Ok(Self(text))
     }
 
-    /// The scope-token.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// The scope-token, if it is one and not the beginning of many.
+    pub fn token(&self) -> Option<&str> {
+        (!self.0.ends_with('*')).then_some(&self.0)
+    }
+
+    fn is(&self, granted: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(beginning) => granted.starts_with(beginning),
+            None => granted == self.0,
+        }
     }
 }
 
@@ -57,9 +64,17 @@ impl GrantedScopes {
         })
     }
 
-    /// Whether this very scope-token was granted.
+    /// Whether this very scope-token was granted, or one that begins so.
     pub fn contains(&self, scope: &Scope) -> bool {
-        self.0.contains(&scope.0)
+        self.0.iter().any(|granted| scope.is(granted))
+    }
+
+    /// About how much memory they take, in bytes.
+    pub fn size(&self) -> usize {
+        let sizes = self.0.iter().map(String::len);
+        sizes.fold(0, |all, len| {
+            all.saturating_add(len).saturating_add(size_of::<String>())
+        })
     }
 }
 
@@ -107,6 +122,22 @@ mod tests {
             (none.clone(), json!(["b"]), "b", true),
             (json!("a"), json!("b"), "b", false),
             (none.clone(), none.clone(), "a", false),
+            (
+                json!("nav:helse/a nav:x"),
+                none.clone(),
+                "nav:helse/*",
+                true,
+            ),
+            (json!("nav:helse/"), none.clone(), "nav:helse/*", true),
+            (json!("nav:helse"), none.clone(), "nav:helse/*", false),
+            (json!("x:nav:helse/a"), none.clone(), "nav:helse/*", false),
+            (json!("a"), none.clone(), "*", true),
+            (json!(""), none.clone(), "*", false),
+            (json!("a*c"), none.clone(), "a*c", true),
+            (json!("abc"), none.clone(), "a*c", false),
+            // What is granted is no pattern.
+            (json!("nav:*"), none.clone(), "nav:x", false),
+            (json!("nav:*"), none.clone(), "nav:*", true),
         ];
         for (scope, scp, asked, expected) in cases {
             let given = |value: &Value| (!value.is_null()).then(|| value.clone());

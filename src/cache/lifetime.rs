@@ -99,6 +99,8 @@ impl Lifetimes {
 #[allow(clippy::arithmetic_side_effects, reason = "tests may fail loudly")]
 mod tests {
     use super::Worth::{Fresh, None as Nothing, Stale};
+    use std::rc::Rc;
+
     use super::*;
     use crate::introspection::response::TokenFacts;
 
@@ -117,10 +119,10 @@ mod tests {
 
     /// Expires so many seconds after it was learned.
     fn active(exp: Option<i64>) -> Introspection {
-        Introspection::Active(TokenFacts {
+        Introspection::Active(Rc::new(TokenFacts {
             expires_at: exp.map(|exp| Time::from_millis(LEARNED.saturating_add_signed(exp * 1000))),
             ..TokenFacts::default()
-        })
+        }))
     }
 
     #[test]

@@ -7,7 +7,6 @@
 //! gets another's facts, and nobody can aim for one bucket of the table.
 
 use std::hash::RandomState;
-use std::rc::Rc;
 
 use quick_cache::UnitWeighter;
 use quick_cache::unsync::{Cache, DefaultLifecycle};
@@ -17,10 +16,10 @@ use crate::introspection::response::Introspection;
 use crate::time::Time;
 
 /// Facts about a token, and when they were learned.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Known {
     /// What the endpoint said.
-    pub(super) what: Rc<Introspection>,
+    pub(super) what: Introspection,
     /// When it said it.
     pub(super) learned_at: Time,
     /// When the token, if it is in use, is to be asked about again.
@@ -63,7 +62,7 @@ impl LocalCache {
 
     /// Remembers facts in place of what was known before.
     pub(super) fn insert(&mut self, key: TokenKey, known: Known) {
-        let (own, other) = match known.what.as_ref() {
+        let (own, other) = match &known.what {
             Introspection::Active(_) => (&mut self.active, &mut self.inactive),
             Introspection::Inactive => (&mut self.inactive, &mut self.active),
         };

@@ -9,7 +9,6 @@ pub mod shared;
 pub mod slot;
 
 use std::cell::RefCell;
-use std::rc::Rc;
 
 use crate::bearer::AccessToken;
 use crate::cache::lifetime::{Lifetimes, Worth};
@@ -17,9 +16,11 @@ use crate::cache::local::{Known, LocalCache};
 use crate::cache::shared::{Kind, SharedCache, SharedData};
 use crate::cache::slot::{MAX_ANSWER, Slot};
 use crate::digest::{TokenKey, TokenKeys, TokenName};
-use crate::introspection::Api;
-use crate::introspection::response::Introspection;
+use crate::introspection::response::{Introspection, ResponseReader};
 use crate::time::Time;
+
+/// Facts that take more memory are not remembered, in bytes.
+const MAX_FACTS: usize = 64 * 1024;
 
 /// What is known about tokens.
 #[derive(Debug)]
@@ -31,10 +32,10 @@ pub struct Cache {
 }
 
 /// What is known about one token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     /// What the endpoint said.
-    pub what: Rc<Introspection>,
+    pub what: Introspection,
     /// What that is worth now.
     pub worth: Worth,
     /// Where it was found.
@@ -89,10 +90,10 @@ impl Cache {
         &self,
         name: &TokenName,
         now: Time,
-        api: &Api,
+        reader: &ResponseReader,
         data: &impl SharedData,
     ) -> Option<Found> {
-        let found = self.peek(name, now, api, data)?;
+        let found = self.peek(name, now, reader, data)?;
         if found.is_due {
             let next = self.lifetimes.next_renewal(now);
             self.local.borrow_mut().set_renewal(&name.key, next);
@@ -105,7 +106,7 @@ impl Cache {
         &self,
         name: &TokenName,
         now: Time,
-        api: &Api,
+        reader: &ResponseReader,
         data: &impl SharedData,
     ) -> Option<Found> {
         let known = self.local.borrow().get(&name.key).cloned();
@@ -115,7 +116,7 @@ impl Cache {
         if found
             .as_ref()
             .is_none_or(|f| f.is_due || f.worth != Worth::Fresh)
-            && let Some(newer) = self.find_shared(name, api, data)
+            && let Some(newer) = self.find_shared(name, reader, data)
             && known.is_none_or(|known| known.learned_at < newer.learned_at)
         {
             let found = self.found(&newer, Source::Shared, now);
@@ -128,7 +129,7 @@ impl Cache {
     fn found(&self, known: &Known, source: Source, now: Time) -> Found {
         let worth = self.lifetimes.worth(&known.what, known.learned_at, now);
         Found {
-            what: Rc::clone(&known.what),
+            what: known.what.clone(),
             worth,
             source,
             is_due: match worth {
@@ -139,14 +140,19 @@ impl Cache {
         }
     }
 
-    fn find_shared(&self, name: &TokenName, api: &Api, data: &impl SharedData) -> Option<Known> {
+    fn find_shared(
+        &self,
+        name: &TokenName,
+        reader: &ResponseReader,
+        data: &impl SharedData,
+    ) -> Option<Known> {
         self.shared.as_ref()?.find(data, &name.digest, |slot| {
-            let what = api.parse_body(slot.answer).ok()?;
+            let what = reader.parse_body(slot.answer).ok()?;
             Some(self.known(what, slot.learned_at))
         })
     }
 
-    fn known(&self, what: Rc<Introspection>, learned_at: Time) -> Known {
+    fn known(&self, what: Introspection, learned_at: Time) -> Known {
         Known {
             renew_at: self.lifetimes.renewal(&what, learned_at),
             what,
@@ -158,7 +164,7 @@ impl Cache {
     pub fn learn(
         &self,
         name: &TokenName,
-        what: &Rc<Introspection>,
+        what: &Introspection,
         answer: &[u8],
         asked_at: Time,
         now: Time,
@@ -172,14 +178,14 @@ impl Cache {
             return;
         }
         let is_worth_keeping = self.lifetimes.worth(what, asked_at, now) == Worth::Fresh;
-        if !is_worth_keeping || answer.len() > MAX_ANSWER {
+        if !is_worth_keeping || answer.len() > MAX_ANSWER || what.size() > MAX_FACTS {
             self.forget(name, data);
             return;
         }
-        let known = self.known(Rc::clone(what), asked_at);
+        let known = self.known(what.clone(), asked_at);
         self.local.borrow_mut().insert(name.key, known);
         if let Some(shared) = &self.shared {
-            let kind = match what.as_ref() {
+            let kind = match what {
                 Introspection::Active(_) => Kind::Active,
                 Introspection::Inactive => Kind::Inactive,
             };

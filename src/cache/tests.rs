@@ -17,11 +17,8 @@ fn name(token: u8) -> TokenName {
     TokenName::of(&format!("token{token}"))
 }
 
-fn api() -> Api {
-    Api::Texas {
-        identity_provider: "maskinporten".to_owned(),
-        outage_errors: vec![],
-    }
+fn reader() -> ResponseReader {
+    ResponseReader::default()
 }
 
 fn lifetimes() -> Lifetimes {
@@ -50,7 +47,7 @@ fn active(scope: &str, exp: Option<u64>) -> String {
 const INACTIVE: &str = r#"{"active":false}"#;
 
 fn learn(cache: &Cache, data: &FakeData, token: u8, answer: &str, millis: u64) {
-    let what = api().parse_body(answer.as_bytes()).unwrap();
+    let what = reader().parse_body(answer.as_bytes()).unwrap();
     cache.learn(
         &name(token),
         &what,
@@ -62,7 +59,7 @@ fn learn(cache: &Cache, data: &FakeData, token: u8, answer: &str, millis: u64) {
 }
 
 fn look_up(cache: &Cache, data: &FakeData, token: u8, millis: u64) -> Option<Found> {
-    cache.look_up(&name(token), at(millis), &api(), data)
+    cache.look_up(&name(token), at(millis), &reader(), data)
 }
 
 fn worth(cache: &Cache, data: &FakeData, token: u8, millis: u64) -> Worth {
@@ -184,9 +181,9 @@ fn facts_are_read_anew_under_another_configuration() {
     let cache = worker(lifetimes(), 10);
     let error = r#"{"active":false,"error":"later an outage"}"#;
     learn(&cache, &data, 1, error, 0);
-    let knows_better = Api::Texas {
-        identity_provider: "maskinporten".to_owned(),
+    let knows_better = ResponseReader {
         outage_errors: vec!["later".to_owned()],
+        ..ResponseReader::default()
     };
     let fresh = worker(lifetimes(), 10);
     assert_eq!(fresh.look_up(&name(1), at(1), &knows_better, &data), None);
@@ -204,7 +201,7 @@ fn the_bound_is_hard_and_floods_of_unknown_tokens_push_out_no_good_one() {
     }
     for n in 0..5_000 {
         let bad = TokenName::of(&format!("bad{n}"));
-        let what = api().parse_body(INACTIVE.as_bytes()).unwrap();
+        let what = reader().parse_body(INACTIVE.as_bytes()).unwrap();
         cache.learn(&bad, &what, INACTIVE.as_bytes(), at(1), at(1), &data);
         assert!(cache.len() <= 10 + 20, "{}", cache.len());
     }
@@ -214,7 +211,7 @@ fn the_bound_is_hard_and_floods_of_unknown_tokens_push_out_no_good_one() {
     for n in 0..5_000 {
         let other = TokenName::of(&format!("other{n}"));
         let answer = active("a", None);
-        let what = api().parse_body(answer.as_bytes()).unwrap();
+        let what = reader().parse_body(answer.as_bytes()).unwrap();
         cache.learn(&other, &what, answer.as_bytes(), at(2), at(2), &data);
         assert!(cache.len() <= 40, "{}", cache.len());
     }
@@ -226,7 +223,7 @@ fn new_tokens_take_the_place_of_old_ones() {
     let cache = Cache::new(lifetimes(), 100, None);
     let name = |n: usize| TokenName::of(&format!("n{n}"));
     let answer = active("a", None);
-    let what = api().parse_body(answer.as_bytes()).unwrap();
+    let what = reader().parse_body(answer.as_bytes()).unwrap();
     let learn = |n, millis| {
         cache.learn(
             &name(n),
@@ -238,7 +235,7 @@ fn new_tokens_take_the_place_of_old_ones() {
         );
     };
     let is_known = |n, millis| {
-        let found = cache.look_up(&name(n), at(millis), &api(), &data);
+        let found = cache.look_up(&name(n), at(millis), &reader(), &data);
         found.is_some_and(|found| found.worth == Worth::Fresh)
     };
     // Old tokens that were in use, and whose time is up.
@@ -274,7 +271,7 @@ fn an_answer_that_lands_late_does_not_replace_a_newer_one() {
         let data = FakeData::default();
         let workers = [(); 3].map(|()| worker(lifetimes(), 10));
         learn(&workers[1], &data, 1, &newer, 300);
-        let what = api().parse_body(older.as_bytes()).unwrap();
+        let what = reader().parse_body(older.as_bytes()).unwrap();
         workers[0].learn(&name(1), &what, older.as_bytes(), at(0), at(900), &data);
         for worker in &workers {
             assert_eq!(
@@ -338,7 +335,7 @@ enum Said {
 
 fn said(found: Option<Found>) -> Said {
     match found {
-        Some(found) if found.worth != Worth::None => match found.what.as_ref() {
+        Some(found) if found.worth != Worth::None => match found.what {
             Introspection::Active(_) => Said::Active(found.worth),
             Introspection::Inactive => Said::Inactive,
         },

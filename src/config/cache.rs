@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::raw::RawCache;
+use super::raw::{Integer, RawCache};
 use super::{ConfigError, refuse};
 use crate::cache::Cache;
 use crate::cache::lifetime::Lifetimes;
@@ -16,7 +16,7 @@ pub(super) fn valid(
     raw: RawCache,
     introspection: &IntrospectionConfig,
 ) -> Result<Cache, ConfigError> {
-    let max_entries = raw.max_entries.unwrap_or(10_000);
+    let max_entries = raw.max_entries.map_or(10_000, |Integer(number)| number);
     if !(1..=MAX_ENTRIES).contains(&max_entries) {
         return refuse(
             "cache.max_entries",

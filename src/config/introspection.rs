@@ -9,6 +9,7 @@ use super::raw::{
 };
 use super::{ConfigError, header_name, refuse};
 use crate::introspection::request::{ClientAuthentication, Endpoint, ExtraFields, Secret};
+use crate::introspection::response::ResponseReader;
 use crate::introspection::{Api, IntrospectionConfig};
 
 const ENDPOINT_VARIABLE: &str = "NAIS_TOKEN_INTROSPECTION_ENDPOINT";
@@ -50,6 +51,7 @@ pub(super) fn valid(
     }
     let endpoint = endpoint(raw.endpoint, env)?;
     let timeout = timeout(raw.timeout)?;
+    let mut response = ResponseReader::default();
     let api = match raw.api {
         RawApi::Texas => {
             only_with(
@@ -59,9 +61,9 @@ pub(super) fn valid(
             )?;
             let has_authentication = raw.client_authentication.is_some();
             only_with(RawApi::Rfc7662, "client_authentication", has_authentication)?;
+            response.outage_errors = outage_errors(raw.outage_errors)?;
             Api::Texas {
                 identity_provider: identity_provider(raw.identity_provider)?,
-                outage_errors: outage_errors(raw.outage_errors)?,
             }
         }
         RawApi::Rfc7662 => {
@@ -86,6 +88,7 @@ pub(super) fn valid(
         headers: headers(raw.headers.0, &api)?,
         parameters: parameters(raw.parameters.0, &api)?,
         api,
+        response,
         timeout,
     })
 }

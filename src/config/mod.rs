@@ -2,19 +2,29 @@
 //! doubt. What cannot work is refused here, with one line that names the key.
 
 mod cache;
+mod forward;
 mod introspection;
+mod protected_resource;
 mod raw;
+mod requirement;
 mod rules;
+mod wire;
 
 use std::cell::RefCell;
 use std::fmt;
+use std::time::Duration;
 
 use http::HeaderName;
-use raw::{RawChallenge, RawConfig, RawToken};
+use raw::{Integer, RawChallenge, RawConfig, RawPrecheck, RawToken};
+use serde::Deserializer;
+use wire::Wire;
 
 use crate::authorizer::Authorizer;
 use crate::bearer::TokenSource;
+use crate::claims::{ClaimId, ClaimPath, WantedClaims};
 use crate::object::Object;
+use crate::precheck::Precheck;
+use crate::protected_resource::ProtectedResource;
 use crate::rejection::ChallengeParameters;
 
 /// Why a configuration is refused: one line that names the key.
@@ -24,32 +34,64 @@ pub struct ConfigError {
     problem: String,
 }
 
-/// Reads the plugin configuration, JSON, and makes an authorizer of it. `env` looks up a
-/// variable in the VM's environment.
-pub fn parse(json: &[u8], env: impl Fn(&str) -> Option<String>) -> Result<Authorizer, ConfigError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let Object(raw) = serde_path_to_error::deserialize::<_, Object<RawConfig>>(&mut deserializer)
-        .map_err(|error| {
-        ConfigError::new(error.path().to_string(), error.inner().to_string())
-    })?;
-    deserializer
-        .end()
-        .map_err(|error| ConfigError::new(".", error.to_string()))?;
+/// Reads the plugin configuration, JSON or a `google.protobuf.Struct`, and makes an authorizer of
+/// it. `env` looks up a variable in the VM's environment.
+pub fn parse(
+    bytes: &[u8],
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<Authorizer, ConfigError> {
+    let raw = match wire::read(bytes) {
+        Wire::Native(value) => raw(value)?,
+        Wire::Json(json) => {
+            let mut deserializer = serde_json::Deserializer::from_slice(json);
+            let raw = raw(&mut deserializer)?;
+            deserializer
+                .end()
+                .map_err(|error| ConfigError::new(".", error.to_string()))?;
+            raw
+        }
+    };
     valid(raw, env)
 }
 
+fn raw<'de, D>(deserializer: D) -> Result<RawConfig, ConfigError>
+where
+    D: Deserializer<'de, Error = serde_json::Error>,
+{
+    match serde_path_to_error::deserialize(deserializer) {
+        Ok(Object(raw)) => Ok(raw),
+        Err(error) => refuse(error.path().to_string(), error.inner().to_string()),
+    }
+}
+
 fn valid(raw: RawConfig, env: impl Fn(&str) -> Option<String>) -> Result<Authorizer, ConfigError> {
-    let introspection = introspection::valid(raw.introspection.0, &env)?;
+    let mut claims = WantedClaims::default();
+    let mut introspection = introspection::valid(raw.introspection.0, &env)?;
+    let token = token(raw.token.0)?;
+    let rules = rules::valid(raw.required_scopes, raw.rules, &mut claims)?;
+    let forwarding = forward::valid(raw.forward.0, &token.header, &mut claims)?;
+    introspection.response.claims = claims;
+    introspection.response.keeps_payload = forwarding.payload_header.is_some();
+    let protected_resource = protected_resource::valid(raw.protected_resource)?;
     Ok(Authorizer {
         cache: cache::valid(raw.cache.0, &introspection)?,
         introspection,
-        token: token(raw.token.0)?,
-        rules: rules::valid(raw.required_scopes, raw.rules)?,
-        challenge: challenge(raw.challenge.0)?,
+        token,
+        precheck: raw
+            .jwt_precheck
+            .map(|Object(raw)| precheck(raw))
+            .transpose()?,
+        rules,
+        forwarding,
+        challenge: challenge(raw.challenge.0, protected_resource.as_ref())?,
+        protected_resource,
         failure_mode_allow: raw.failure_mode_allow,
         health: RefCell::default(),
     })
 }
+
+/// How far clocks may differ if nothing is said.
+const DEFAULT_LEEWAY: Duration = Duration::from_secs(60);
 
 /// The longest `token.max_length`: more than Envoy takes in all headers together by default.
 const MAX_TOKEN_LENGTH: u64 = 65_536;
@@ -57,7 +99,7 @@ const MAX_TOKEN_LENGTH: u64 = 65_536;
 fn token(raw: RawToken) -> Result<TokenSource, ConfigError> {
     let header = raw.header.unwrap_or_else(|| "authorization".to_owned());
     let scheme = raw.scheme.unwrap_or_else(|| "Bearer".to_owned());
-    let max_length = raw.max_length.unwrap_or(8192);
+    let max_length = raw.max_length.map_or(8192, |Integer(length)| length);
     // A scheme is a token as a method is (RFC 9110 section 11.1).
     if !scheme.is_empty() && http::Method::from_bytes(scheme.as_bytes()).is_err() {
         return refuse(
@@ -78,7 +120,29 @@ fn token(raw: RawToken) -> Result<TokenSource, ConfigError> {
     })
 }
 
-fn challenge(raw: RawChallenge) -> Result<ChallengeParameters, ConfigError> {
+fn precheck(raw: RawPrecheck) -> Result<Precheck, ConfigError> {
+    if raw.issuer.as_ref().is_some_and(String::is_empty) {
+        return refuse("jwt_precheck.issuer", "is empty; expected an issuer");
+    }
+    let leeway = match raw.leeway {
+        None => DEFAULT_LEEWAY,
+        Some(text) => humantime::parse_duration(&text).or_else(|_| {
+            refuse(
+                "jwt_precheck.leeway",
+                format!("{text:?} is no duration, e.g. `60s`, or `0s` for none"),
+            )
+        })?,
+    };
+    Ok(Precheck {
+        issuer: raw.issuer,
+        leeway,
+    })
+}
+
+fn challenge(
+    raw: RawChallenge,
+    described: Option<&ProtectedResource>,
+) -> Result<ChallengeParameters, ConfigError> {
     let quotable = |key, text: &Option<String>| match text {
         Some(text)
             if !text
@@ -104,8 +168,18 @@ fn challenge(raw: RawChallenge) -> Result<ChallengeParameters, ConfigError> {
     }
     Ok(ChallengeParameters {
         realm: raw.realm,
-        resource_metadata: raw.resource_metadata,
+        resource_metadata: raw
+            .resource_metadata
+            .or_else(|| described.map(|resource| resource.url().to_owned())),
     })
+}
+
+/// The claim of that name, which is wanted from now on.
+fn claim(key: &str, path: &str, claims: &mut WantedClaims) -> Result<ClaimId, ConfigError> {
+    match ClaimPath::parse(path) {
+        Ok(path) => Ok(claims.want(path)),
+        Err(error) => refuse(key, error.to_string()),
+    }
 }
 
 /// A header's name, lower-case.
@@ -142,5 +216,7 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;

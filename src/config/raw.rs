@@ -7,46 +7,58 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::json::{self, Unique};
 use crate::object::Object;
 
-/// The whole plugin configuration.
+/// The whole plugin configuration. What is said of each key here is the README's reference.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawConfig {
     /// The endpoint that is asked about tokens.
     pub introspection: Object<RawIntrospection>,
-    /// Short for one rule that matches everything. Not together with `rules`.
+    /// Short for one rule that matches everything and requires these scopes. Not together with `rules`.
     #[serde(default, deserialize_with = "given")]
     pub required_scopes: Option<Vec<String>>,
-    /// The first that matches decides.
+    /// Who may do what. The first rule that matches decides; where none matches, the answer is 403.
     #[serde(default, deserialize_with = "given")]
     pub rules: Option<Vec<Object<RawRule>>>,
-    /// How long facts about tokens count.
+    /// How long what the endpoint said counts.
     #[serde(default)]
     pub cache: Object<RawCache>,
-    /// Whether requests pass, unauthenticated, while the endpoint is out.
+    /// Default: `false`. `true`: requests with an unknown token pass, unauthenticated, while the endpoint is out. Whoever can make the endpoint fail then gets in.
     #[serde(default)]
     pub failure_mode_allow: bool,
     /// Where the access token is.
     #[serde(default)]
     pub token: Object<RawToken>,
-    /// What challenges carry.
+    /// Default: none. Refuses tokens that cannot be right without asking the endpoint: not three parts of base64url, header or payload no JSON object, `alg` missing or `none`, another `iss`, past `exp` or before `nbf`. Accepts nothing by itself.
+    #[serde(default, deserialize_with = "given")]
+    pub jwt_precheck: Option<Object<RawPrecheck>>,
+    /// What the upstream is told. Every header named here is removed from each request that a client sends, on every route.
+    #[serde(default)]
+    pub forward: Object<RawForward>,
+    /// What challenges (`WWW-Authenticate`) carry.
     #[serde(default)]
     pub challenge: Object<RawChallenge>,
+    /// Default: none. The metadata of your API (RFC 9728), an object: `resource` (a URL, required), `authorization_servers`, `scopes_supported`, and what else you like. The filter serves it at `/.well-known/oauth-protected-resource`, before the resource's own path, to anyone.
+    #[serde(default)]
+    pub protected_resource: Document,
 }
 
 /// How the endpoint is reached and spoken to.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawIntrospection {
-    /// The Envoy cluster that the callout goes to.
+    /// The Envoy cluster that the callout goes to. Required.
     pub cluster: String,
-    /// The endpoint's URL. Default: the environment variable `NAIS_TOKEN_INTROSPECTION_ENDPOINT`.
+    /// The endpoint's URL: gives the callout's `:scheme`, `:authority` and `:path`. Default: the environment variable `NAIS_TOKEN_INTROSPECTION_ENDPOINT`.
     #[serde(default, deserialize_with = "given")]
     pub endpoint: Option<String>,
-    /// `texas` or `rfc7662`.
+    /// `texas` or `rfc7662`. Default: `texas`.
     #[serde(default)]
     pub api: RawApi,
     /// Texas only. Default: `maskinporten`.
@@ -55,19 +67,19 @@ pub(super) struct RawIntrospection {
     /// RFC 7662 only. Default: not sent.
     #[serde(default, deserialize_with = "given")]
     pub token_type_hint: Option<String>,
-    /// RFC 7662 only. Default: none.
+    /// RFC 7662 only. Default: none. Better: let Envoy's `credential_injector` do it, so that no secret is here.
     #[serde(default, deserialize_with = "given")]
     pub client_authentication: Option<Object<RawClientAuthentication>>,
-    /// Extra request headers.
+    /// Extra request headers, names and values. Default: none.
     #[serde(default)]
     pub headers: Object<Fields>,
-    /// Extra body parameters.
+    /// Extra body parameters, names and values. Default: none.
     #[serde(default)]
     pub parameters: Object<Fields>,
-    /// How long the answer may take. Default: `1s`.
+    /// How long the answer may take, `1ms` to `4m`. Default: `1s`.
     #[serde(default, deserialize_with = "given")]
     pub timeout: Option<String>,
-    /// Texas only: beginnings of `error` that speak of the endpoint, not of the token.
+    /// Texas only: beginnings of `error` that speak of the endpoint, not of the token. Default: `fetch:`, `decode json:`, `init client:`, `identity provider '`.
     #[serde(default, deserialize_with = "given")]
     pub outage_errors: Option<Vec<String>>,
 }
@@ -75,6 +87,7 @@ pub(super) struct RawIntrospection {
 /// What the endpoint speaks.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub(super) enum RawApi {
     #[default]
     Texas,
@@ -84,30 +97,33 @@ pub(super) enum RawApi {
 /// How the filter authenticates to an RFC 7662 endpoint.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawClientAuthentication {
-    /// `client_secret_basic`, `client_secret_post` or `bearer`.
+    /// `client_secret_basic`, `client_secret_post` or `bearer`. Required.
     pub method: RawMethod,
     /// The client's identifier; not with `bearer`.
     #[serde(default, deserialize_with = "given")]
     pub client_id: Option<String>,
-    /// The client's secret, or with `bearer` the filter's own access token.
+    /// The client's secret, or with `bearer` the filter's own access token. Required, one of the two:
     pub secret: Object<RawSecret>,
 }
 
 /// Client authentication methods, by their registered names where they have one.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub(super) enum RawMethod {
     ClientSecretBasic,
     ClientSecretPost,
     Bearer,
 }
 
-/// Where a secret comes from: `{ env: NAME }` or `{ inline: TEXT }`.
+/// Where a secret comes from.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawSecret {
-    /// A variable in the VM's environment.
+    /// The name of a variable in the VM's environment.
     #[serde(default, deserialize_with = "given")]
     pub env: Option<Hidden>,
     /// The secret itself.
@@ -118,17 +134,18 @@ pub(super) struct RawSecret {
 /// One rule.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawRule {
     /// For the log. Default: its position, e.g. `rules[0]`.
     #[serde(default, deserialize_with = "given")]
     pub name: Option<String>,
-    /// Which requests it is for. All conditions that are given must hold.
+    /// Which requests it is for: all conditions that are given must hold, so `{}` is for every request. Required.
     #[serde(rename = "match")]
     pub matches: Object<RawMatch>,
-    /// No token needed. Not together with `require`.
+    /// Default: `false`. `true`: no token needed; one that is there is not looked at. Not together with `require`.
     #[serde(default)]
     pub anonymous: bool,
-    /// What the token must have. `{}`: any active token will do.
+    /// What the token must have: all that is given. `{}`: any active token will do.
     #[serde(default, deserialize_with = "given")]
     pub require: Option<Object<RawRequire>>,
 }
@@ -136,47 +153,101 @@ pub(super) struct RawRule {
 /// The conditions of a rule.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawMatch {
-    /// This very path. Not together with `prefix`.
+    /// This very path. Only one of `path`, `prefix` and `template`.
     #[serde(default, deserialize_with = "given")]
     pub path: Option<String>,
-    /// This path and all below it, by whole segments.
+    /// This path and all below it, by whole segments: `/api` is `/api` and `/api/x`, not `/apix`.
     #[serde(default, deserialize_with = "given")]
     pub prefix: Option<String>,
+    /// Paths like this one: in `/orders/{id}/lines/{line}` each parameter is one whole segment.
+    #[serde(default, deserialize_with = "given")]
+    pub template: Option<String>,
     /// Any of these methods. Default: all.
     #[serde(default, deserialize_with = "given")]
     pub methods: Option<Vec<String>>,
+    /// Any of these hosts, in any case and whatever the port; `*.example.com` is all hosts below `example.com`. Default: all.
+    #[serde(default, deserialize_with = "given")]
+    pub hosts: Option<Vec<String>>,
+    /// The name of the route that Envoy has chosen (`route.name`).
+    #[serde(default, deserialize_with = "given")]
+    pub route: Option<String>,
 }
 
 /// What a token must have.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawRequire {
-    /// All of these scopes.
+    /// All of these scopes. A `*` at the end of one stands for any rest.
     #[serde(default, deserialize_with = "given")]
     pub scopes: Option<Vec<String>>,
+    /// One of these scopes. A `*` at the end of one stands for any rest.
+    #[serde(default, deserialize_with = "given")]
+    pub any_scopes: Option<Vec<String>>,
+    /// What must be true of claims. A claim that is absent, null or of another type meets nothing.
+    #[serde(default, deserialize_with = "given")]
+    pub claims: Option<Vec<Object<RawClaim>>>,
+    /// The user must have authenticated by one of these classes (`acr`); else RFC 9470's challenge asks for it.
+    #[serde(default, deserialize_with = "given")]
+    pub acr_values: Option<Vec<String>>,
+    /// The user must have authenticated (`auth_time`) at most so long ago, in whole seconds; else RFC 9470's challenge asks for it.
+    #[serde(default, deserialize_with = "given")]
+    pub max_age: Option<String>,
+    /// Requirements that must all be met.
+    #[serde(default, deserialize_with = "given")]
+    pub all_of: Option<Vec<Object<RawRequire>>>,
+    /// Requirements one of which must be met.
+    #[serde(default, deserialize_with = "given")]
+    pub any_of: Option<Vec<Object<RawRequire>>>,
+    /// Requirements none of which may be met.
+    #[serde(default, deserialize_with = "given")]
+    pub none_of: Option<Vec<Object<RawRequire>>>,
 }
 
-/// How long facts about tokens count.
+/// What must be true of a claim.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RawClaim {
+    /// Which claim: a dotted path (`consumer.ID`), or where names hold dots a JSON Pointer (`/https:~1~1x.y~1role`). Required, with one of the following.
+    pub claim: String,
+    /// It is this value. Numbers are compared by worth, everything else to the letter.
+    #[serde(default, deserialize_with = "given")]
+    pub equals: Option<Wanted>,
+    /// It is one of these values.
+    #[serde(default, deserialize_with = "given")]
+    pub one_of: Option<Vec<Wanted>>,
+    /// It is an array of which some member is this value, or an object which has at least these members. Objects within are compared in the same way.
+    #[serde(default, deserialize_with = "given")]
+    pub contains: Option<Wanted>,
+    /// `true`: it is there. For a claim that must not be there, put this into `none_of`.
+    #[serde(default, deserialize_with = "given")]
+    pub exists: Option<bool>,
+}
+
+/// How long what the endpoint said counts.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawCache {
-    /// Tokens that a worker remembers, of each kind. Default: 10000.
+    /// Tokens that a worker remembers, of the active and of the inactive each; a hard bound. Default: `10000`.
     #[serde(default, deserialize_with = "given")]
-    pub max_entries: Option<u64>,
-    /// A known token is asked about again after this. Default: `60s`.
+    pub max_entries: Option<Integer>,
+    /// A known token is asked about again after this, and never counts past its `exp`; `0s`: nothing is remembered. Default: `60s`.
     #[serde(default, deserialize_with = "given")]
     pub max_ttl: Option<String>,
     /// The same for tokens found inactive. Default: `5s`.
     #[serde(default, deserialize_with = "given")]
     pub inactive_ttl: Option<String>,
-    /// How long past `max_ttl` a known token counts while the endpoint is out. Default: `0s`.
+    /// While the endpoint is out, how long past `max_ttl` a known active token still counts; never past its `exp`. Default: `0s`.
     #[serde(default, deserialize_with = "given")]
     pub max_stale: Option<String>,
-    /// Whether tokens in use are asked about before `max_ttl` is up. Default: true.
+    /// Whether a token in use is asked about shortly before `max_ttl` is up, without making its request wait. Default: `true`.
     #[serde(default, deserialize_with = "given")]
     pub refresh_ahead: Option<bool>,
-    /// Whether the workers share what they know. Default: true.
+    /// Whether the workers of this Envoy share what they know. Default: `true`.
     #[serde(default, deserialize_with = "given")]
     pub shared: Option<bool>,
 }
@@ -184,28 +255,130 @@ pub(super) struct RawCache {
 /// Where the access token is.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawToken {
     /// The header. Default: `authorization`.
     #[serde(default, deserialize_with = "given")]
     pub header: Option<String>,
-    /// The authentication scheme; empty for a bare token. Default: `Bearer`.
+    /// The authentication scheme, in any case; `""`: the header is the bare token. Default: `Bearer`.
     #[serde(default, deserialize_with = "given")]
     pub scheme: Option<String>,
-    /// The longest token that is looked at, in bytes. Default: 8192.
+    /// The longest token that is looked at, in bytes. Default: `8192`.
     #[serde(default, deserialize_with = "given")]
-    pub max_length: Option<u64>,
+    pub max_length: Option<Integer>,
+}
+
+/// What a token must look like to be asked about.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RawPrecheck {
+    /// The `iss` that tokens must have. Default: any.
+    #[serde(default, deserialize_with = "given")]
+    pub issuer: Option<String>,
+    /// How far the issuer's clock and this one may differ. Default: `60s`.
+    #[serde(default, deserialize_with = "given")]
+    pub leeway: Option<String>,
+}
+
+/// What the upstream is told.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RawForward {
+    /// `keep` or `remove`: whether the upstream sees the token. Default: `keep`.
+    #[serde(default)]
+    pub authorization: RawAuthorization,
+    /// Headers, each with the claim that it carries: strings, numbers, booleans, and arrays of strings without spaces, joined by a space. A claim that a header cannot carry unchanged stays out: one that is empty, has control characters or a space at its ends, or is longer than 16 kB. Default: none.
+    #[serde(default)]
+    pub claims: Object<Names>,
+    /// A header that carries all claims: base64url, without padding, of the endpoint's answer without `active`, up to 16 kB. Default: none.
+    #[serde(default, deserialize_with = "given")]
+    pub payload_header: Option<String>,
+    /// Names in Envoy's filter state, each with the claim that stands there, as in a header: `%FILTER_STATE(wasm.portvakt.NAME:PLAIN)%`. Default: none.
+    #[serde(default)]
+    pub filter_state: Object<Names>,
+}
+
+/// Whether the upstream sees the token.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+pub(super) enum RawAuthorization {
+    #[default]
+    Keep,
+    Remove,
 }
 
 /// What challenges carry.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawChallenge {
-    /// The protected resource's realm (RFC 9110 section 11.5).
+    /// The protected resource's realm. Default: none.
     #[serde(default, deserialize_with = "given")]
     pub realm: Option<String>,
-    /// The URL of the protected resource's metadata (RFC 9728 section 5.1).
+    /// The URL of the protected resource's metadata (RFC 9728). Default: where `protected_resource` is served, if it is.
     #[serde(default, deserialize_with = "given")]
     pub resource_metadata: Option<String>,
+}
+
+/// A whole number. Native YAML has floats only: `100.0` is one, `100.5` is not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Integer(pub u64);
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let refuse = || de::Error::custom("expected a whole number, not negative");
+        let Value::Number(number) = Value::deserialize(deserializer)? else {
+            return Err(refuse());
+        };
+        let integer = json::integer(&number).and_then(|integer| u64::try_from(integer).ok());
+        integer.map(Self).ok_or_else(refuse)
+    }
+}
+
+/// A value that a claim is compared with.
+#[derive(Debug)]
+pub(super) struct Wanted(pub Value);
+
+impl<'de> Deserialize<'de> for Wanted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Unique(value) = Unique::deserialize(deserializer)?;
+        if value.is_null() {
+            return Err(de::Error::custom(
+                "expected a value; what is null counts as absent",
+            ));
+        }
+        Ok(Self(value))
+    }
+}
+
+/// A JSON object with whatever is in it.
+#[derive(Debug, Default)]
+pub(super) struct Document(pub Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Unique::deserialize(deserializer)? {
+            Unique(Value::Object(members)) => Ok(Self(members)),
+            Unique(_) => Err(de::Error::custom("expected an object")),
+        }
+    }
+}
+
+/// Names, each once, and what each of them stands for.
+#[derive(Debug, Default)]
+pub(super) struct Names(pub Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Fields(fields) = Fields::deserialize(deserializer)?;
+        let names = fields
+            .into_iter()
+            .map(|(name, Hidden(value))| (name, value));
+        Ok(Self(names.collect()))
+    }
 }
 
 /// Names and values, each name once.

@@ -1,46 +1,54 @@
 //! The sections `rules` and `required_scopes`.
 
-use super::raw::{RawMatch, RawRequire, RawRule};
-use super::{ConfigError, refuse};
+use super::raw::{RawMatch, RawRule};
+use super::{ConfigError, refuse, requirement};
+use crate::claims::WantedClaims;
 use crate::object::Object;
+use crate::policy::host::HostPattern;
 use crate::policy::matching::{Match, PathMatch};
 use crate::policy::path::Path;
-use crate::policy::requirement::Requirement;
+use crate::policy::requirement::{Condition, Requirement};
+use crate::policy::template::Template;
 use crate::policy::{Access, Rule, Rules};
-use crate::scope::Scope;
 
 pub(super) fn valid(
     required_scopes: Option<Vec<String>>,
     rules: Option<Vec<Object<RawRule>>>,
+    claims: &mut WantedClaims,
 ) -> Result<Rules, ConfigError> {
-    match (required_scopes, rules) {
-        (Some(names), None) => Ok(Rules::new(vec![Rule {
+    let rules = match (required_scopes, rules) {
+        (Some(names), None) => vec![Rule {
             name: "required_scopes".to_owned(),
             matches: Match::default(),
-            access: Access::Token(Requirement {
-                scopes: scopes("required_scopes", names)?,
-            }),
-        }])),
+            access: Access::Token(Requirement::new(Condition {
+                scopes: requirement::scopes("required_scopes", Some(names))?,
+                ..Condition::default()
+            })),
+        }],
         (None, Some(raw)) if raw.is_empty() => {
-            refuse("rules", "is empty, so that nobody could do anything")
+            return refuse("rules", "is empty, so that nobody could do anything");
         }
         (None, Some(raw)) => raw
             .into_iter()
             .enumerate()
-            .map(|(index, Object(raw))| rule(&format!("rules[{index}]"), raw))
-            .collect::<Result<_, _>>()
-            .map(Rules::new),
-        (Some(_), Some(_)) => refuse("required_scopes", "not together with `rules`"),
-        (None, None) => refuse("rules", "is missing; expected `rules` or `required_scopes`"),
-    }
+            .map(|(index, Object(raw))| rule(&format!("rules[{index}]"), raw, claims))
+            .collect::<Result<_, _>>()?,
+        (Some(_), Some(_)) => return refuse("required_scopes", "not together with `rules`"),
+        (None, None) => {
+            return refuse("rules", "is missing; expected `rules` or `required_scopes`");
+        }
+    };
+    Rules::new(rules).or_else(|error| refuse("rules", error.to_string()))
 }
 
-fn rule(key: &str, raw: RawRule) -> Result<Rule, ConfigError> {
+fn rule(key: &str, raw: RawRule, claims: &mut WantedClaims) -> Result<Rule, ConfigError> {
     let access = match (raw.anonymous, raw.require) {
         (true, None) => Access::Anonymous,
-        (false, Some(Object(require))) => {
-            Access::Token(requirement(&format!("{key}.require"), require)?)
-        }
+        (false, Some(Object(require))) => Access::Token(requirement::valid(
+            &format!("{key}.require"),
+            require,
+            claims,
+        )?),
         (true, Some(_)) => {
             return refuse(
                 format!("{key}.require"),
@@ -62,28 +70,62 @@ fn rule(key: &str, raw: RawRule) -> Result<Rule, ConfigError> {
 }
 
 fn matches(key: &str, raw: RawMatch) -> Result<Match, ConfigError> {
-    let path = match (raw.path, raw.prefix) {
-        (Some(_), Some(_)) => return refuse(format!("{key}.prefix"), "not together with `path`"),
-        (Some(text), None) => Some(PathMatch::Exact(path(format!("{key}.path"), &text)?)),
-        (None, Some(text)) => Some(PathMatch::Prefix(path(format!("{key}.prefix"), &text)?)),
-        (None, None) => None,
+    let given = [
+        ("path", &raw.path),
+        ("prefix", &raw.prefix),
+        ("template", &raw.template),
+    ];
+    let mut given = given.iter().filter(|(_, text)| text.is_some());
+    if let (Some((first, _)), Some((second, _))) = (given.next(), given.next()) {
+        return refuse(
+            format!("{key}.{second}"),
+            format!("not together with `{first}`"),
+        );
+    }
+    let path_match = match (raw.path, raw.prefix, raw.template) {
+        (Some(text), _, _) => Some(PathMatch::Exact(path(format!("{key}.path"), &text)?)),
+        (_, Some(text), _) => Some(PathMatch::Prefix(path(format!("{key}.prefix"), &text)?)),
+        (_, _, Some(text)) => Some(PathMatch::Template(template(
+            format!("{key}.template"),
+            &text,
+        )?)),
+        (None, None, None) => None,
     };
-    let methods = match raw.methods {
-        Some(names) => methods(&format!("{key}.methods"), names)?,
-        None => Vec::new(),
-    };
-    Ok(Match { path, methods })
+    if raw.route.as_ref().is_some_and(String::is_empty) {
+        return refuse(
+            format!("{key}.route"),
+            "is empty; expected the name of a route",
+        );
+    }
+    Ok(Match {
+        path: path_match,
+        methods: match raw.methods {
+            Some(names) => methods(&format!("{key}.methods"), names)?,
+            None => Vec::new(),
+        },
+        hosts: match raw.hosts {
+            Some(names) => hosts(&format!("{key}.hosts"), &names)?,
+            None => Vec::new(),
+        },
+        route: raw.route,
+    })
 }
 
 fn path(key: String, text: &str) -> Result<Path<'static>, ConfigError> {
     match Path::parse(text.as_bytes()) {
-        Ok(path) if !text.contains('?') => Ok(path.into_owned()),
-        Ok(_) => refuse(
+        Ok(_) if text.contains('?') => refuse(
             key,
             format!("{text:?} holds a query, which takes no part in matching"),
         ),
+        Ok(path) if path.is_utf8() => Ok(path.into_owned()),
+        Ok(_) => refuse(key, format!("{text:?} is not UTF-8")),
         Err(error) => refuse(key, format!("{text:?} is {error}")),
     }
+}
+
+fn template(key: String, text: &str) -> Result<Template, ConfigError> {
+    path(key.clone(), text)?;
+    Template::parse(text).or_else(|error| refuse(key, format!("{text:?} is {error}")))
 }
 
 fn methods(key: &str, names: Vec<String>) -> Result<Vec<String>, ConfigError> {
@@ -103,27 +145,17 @@ fn methods(key: &str, names: Vec<String>) -> Result<Vec<String>, ConfigError> {
     }
 }
 
-fn requirement(key: &str, raw: RawRequire) -> Result<Requirement, ConfigError> {
-    Ok(Requirement {
-        scopes: match raw.scopes {
-            Some(names) => scopes(&format!("{key}.scopes"), names)?,
-            None => Vec::new(),
-        },
-    })
-}
-
-fn scopes(key: &str, names: Vec<String>) -> Result<Vec<Scope>, ConfigError> {
+fn hosts(key: &str, names: &[String]) -> Result<Vec<HostPattern>, ConfigError> {
     if names.is_empty() {
-        return refuse(
-            key,
-            "is empty; for any active token: `rules: [{match: {prefix: /}, require: {}}]`",
-        );
+        return refuse(key, "is empty, so that the rule is for no request");
     }
-    names
-        .into_iter()
-        .enumerate()
-        .map(|(index, name)| {
-            Scope::parse(name).or_else(|error| refuse(format!("{key}[{index}]"), error.to_string()))
+    let hosts = names.iter().enumerate().map(|(index, name)| {
+        HostPattern::parse(name).or_else(|error| {
+            refuse(
+                format!("{key}[{index}]"),
+                format!("{name:?} is {error}, without port, perhaps behind `*.`"),
+            )
         })
-        .collect()
+    });
+    hosts.collect()
 }

@@ -1,3 +1,7 @@
+use prost::Message;
+use serde_json::Value;
+
+use super::wire::tests::proto_struct;
 use super::*;
 
 fn env(name: &str) -> Option<String> {
@@ -20,6 +24,18 @@ fn check(json: &str, expected: Result<(), &str>) {
         }
         (found, expected) => panic!("{json}\n  {found:?}\n  expected {expected:?}"),
     }
+    check_native(json);
+}
+
+/// As a `Struct` the same configuration is taken, or refused for the same key.
+fn check_native(json: &str) {
+    let Ok(Value::Object(members)) = serde_json::from_str(json) else {
+        return;
+    };
+    let native = proto_struct(&members).encode_to_vec();
+    let key = |bytes: &[u8]| parse(bytes, env).map(|_| ()).map_err(|error| error.key);
+    let once = Value::Object(members).to_string();
+    assert_eq!(key(&native), key(once.as_bytes()), "{json}");
 }
 
 const INTROSPECTION: &str = r#""introspection":{"cluster":"texas"}"#;
@@ -135,18 +151,6 @@ fn top_level() {
         ),
     ] {
         check(&format!("{{{INTROSPECTION},{rest}}}"), expected);
-    }
-}
-
-#[test]
-fn sections_that_are_not_built_yet_are_unknown() {
-    for section in [
-        r#""jwt_precheck":{}"#,
-        r#""forward":{}"#,
-        r#""protected_resource":{}"#,
-    ] {
-        let json = format!(r#"{{{INTROSPECTION},"required_scopes":["a"],{section}}}"#);
-        check(&json, Err("unknown field `"));
     }
 }
 
@@ -433,12 +437,44 @@ fn rules() {
             Err("rules[0].match.methods[0]: is no method"),
         ),
         (
-            r#"{"match":{"template":"/a/{b}"},"require":{}}"#,
-            Err("unknown field `template`"),
+            r#"{"match":{"template":"/a/{b}","hosts":["a","*.b.c"],"route":"r","methods":["GET"]},"require":{}}"#,
+            Ok(()),
         ),
         (
-            r#"{"match":{"hosts":["a"]},"require":{}}"#,
-            Err("unknown field `hosts`"),
+            r#"{"match":{"template":"/a/{b}.json"},"require":{}}"#,
+            Err("rules[0].match.template: \"/a/{b}.json\" is a template whose parameters"),
+        ),
+        (
+            r#"{"match":{"template":"/a//{b}"},"require":{}}"#,
+            Err("rules[0].match.template: \"/a//{b}\" is a path that could be read in two ways"),
+        ),
+        (
+            r#"{"match":{"template":"/a/{b}?c"},"require":{}}"#,
+            Err("rules[0].match.template: \"/a/{b}?c\" holds a query"),
+        ),
+        (
+            r#"{"match":{"template":"/a","prefix":"/a"},"require":{}}"#,
+            Err("rules[0].match.template: not together with `prefix`"),
+        ),
+        (
+            r#"{"match":{"path":"/%ff"},"require":{}}"#,
+            Err("rules[0].match.path: \"/%ff\" is not UTF-8"),
+        ),
+        (
+            r#"{"match":{"hosts":[]},"require":{}}"#,
+            Err("rules[0].match.hosts: is empty"),
+        ),
+        (
+            r#"{"match":{"hosts":["a","b:80"]},"require":{}}"#,
+            Err("rules[0].match.hosts[1]: \"b:80\" is no host name or address, without port"),
+        ),
+        (
+            r#"{"match":{"hosts":["*"]},"require":{}}"#,
+            Err("rules[0].match.hosts[0]"),
+        ),
+        (
+            r#"{"match":{"route":""},"require":{}}"#,
+            Err("rules[0].match.route: is empty"),
         ),
         (
             r#"{"match":{},"require":{"scopes":[]}}"#,
@@ -447,10 +483,6 @@ fn rules() {
         (
             r#"{"match":{},"require":{"scopes":["a b"]}}"#,
             Err("rules[0].require.scopes[0]: \"a b\" is no scope"),
-        ),
-        (
-            r#"{"match":{},"require":{"claims":[]}}"#,
-            Err("unknown field `claims`"),
         ),
         (
             r#"{"match":{},"require":["a"]}"#,
@@ -489,13 +521,18 @@ fn token_and_challenge() {
             Err("token.max_length: 0 is not within 1 to 65536"),
         ),
         (r#""token":{"max_length":65537}"#, Err("token.max_length")),
+        (r#""token":{"max_length":100.0}"#, Ok(())),
+        (
+            r#""token":{"max_length":100.5}"#,
+            Err("token.max_length: expected a whole number"),
+        ),
         (
             r#""token":{"max_length":-1}"#,
-            Err("token.max_length: invalid value"),
+            Err("token.max_length: expected a whole number"),
         ),
         (
             r#""token":{"max_length":"1"}"#,
-            Err("token.max_length: invalid type"),
+            Err("token.max_length: expected a whole number"),
         ),
         (r#""challenge":{"realm":"a\"b"}"#, Err("challenge.realm: ")),
         (r#""challenge":{"realm":"a\nb"}"#, Err("challenge.realm: ")),
@@ -536,7 +573,7 @@ fn the_cache() {
         ),
         (
             r#""cache":{"max_entries":"1"}"#,
-            Err("cache.max_entries: invalid type"),
+            Err("cache.max_entries: expected a whole number"),
         ),
         (
             r#""cache":{"max_ttl":60}"#,
@@ -618,5 +655,281 @@ fn secrets_in_the_wrong_place() {
             r#"{{"introspection":{{"cluster":"c","api":"rfc7662",{members}}},"required_scopes":["a"]}}"#
         );
         check(&json, expected);
+    }
+}
+
+#[test]
+fn requirements() {
+    let deep = |depth: usize| {
+        let (open, close) = (r#"{"all_of":["#.repeat(depth), "]}".repeat(depth));
+        format!(r#"{open}{{"scopes":["a"]}}{close}"#)
+    };
+    let deepest = deep(200);
+    for (require, expected) in [
+        (
+            r#"{"scopes":["a","b:*"],"any_scopes":["c","*"],"acr_values":["x","y"],"max_age":"5m",
+                "claims":[{"claim":"a.b","equals":1},{"claim":"/a~1b","one_of":["x",true]},
+                    {"claim":"c","contains":{"d":["e"]}},{"claim":"f","exists":true}],
+                "all_of":[{"any_of":[{"scopes":["d"]},{"none_of":[{"scopes":["e"]}]}]}]}"#,
+            Ok(()),
+        ),
+        (
+            r#"{"any_scopes":[]}"#,
+            Err("rules[0].require.any_scopes: is empty"),
+        ),
+        (
+            r#"{"any_scopes":["a b"]}"#,
+            Err("rules[0].require.any_scopes[0]: \"a b\" is no scope"),
+        ),
+        (r#"{"scope":["a"]}"#, Err("unknown field `scope`")),
+        (r#"{"claims":[]}"#, Err("rules[0].require.claims: is empty")),
+        (
+            r#"{"claims":[{"equals":1}]}"#,
+            Err("claims[0]: missing field `claim`"),
+        ),
+        (
+            r#"{"claims":[{"claim":"a"}]}"#,
+            Err("rules[0].require.claims[0]: expected one of"),
+        ),
+        (
+            r#"{"claims":[{"claim":"a","equals":1,"exists":true}]}"#,
+            Err("rules[0].require.claims[0]: expected one of"),
+        ),
+        (
+            r#"{"claims":[{"claim":"a..b","equals":1}]}"#,
+            Err("rules[0].require.claims[0].claim: \"a..b\" names no claim"),
+        ),
+        (
+            r#"{"claims":[{"claim":"/a~2","equals":1}]}"#,
+            Err("claims[0].claim"),
+        ),
+        (
+            r#"{"claims":[{"claim":"a","equals":null}]}"#,
+            Err("claims[0].equals: expected a value"),
+        ),
+        (
+            r#"{"claims":[{"claim":"a","one_of":[]}]}"#,
+            Err("claims[0].one_of: is empty"),
+        ),
+        (
+            r#"{"claims":[{"claim":"a","one_of":[null]}]}"#,
+            Err("claims[0].one_of[0]: expected a value"),
+        ),
+        (
+            r#"{"claims":[{"claim":"a","one_of":"x"}]}"#,
+            Err("claims[0].one_of: invalid type"),
+        ),
+        (
+            r#"{"claims":[{"claim":"a","contains":{"x":1,"x":2}}]}"#,
+            Err("a member comes twice"),
+        ),
+        (
+            r#"{"claims":[{"claim":"a","exists":false}]}"#,
+            Err("claims[0].exists: only `true`"),
+        ),
+        (
+            r#"{"claims":[{"claim":"a","regex":"x"}]}"#,
+            Err("unknown field `regex`"),
+        ),
+        (
+            r#"{"acr_values":[]}"#,
+            Err("rules[0].require.acr_values: is empty"),
+        ),
+        (
+            r#"{"acr_values":["a b"]}"#,
+            Err("rules[0].require.acr_values[0]: is not"),
+        ),
+        (
+            r#"{"acr_values":["a\"b"]}"#,
+            Err("rules[0].require.acr_values[0]: is not"),
+        ),
+        (
+            r#"{"acr_values":["å"]}"#,
+            Err("rules[0].require.acr_values[0]: is not"),
+        ),
+        (
+            r#"{"max_age":"0s"}"#,
+            Err("rules[0].require.max_age: \"0s\" is no duration"),
+        ),
+        (r#"{"max_age":"1500ms"}"#, Err("rules[0].require.max_age")),
+        (
+            r#"{"max_age":300}"#,
+            Err("rules[0].require.max_age: invalid type"),
+        ),
+        (r#"{"any_of":[]}"#, Err("rules[0].require.any_of: is empty")),
+        (r#"{"all_of":[]}"#, Err("rules[0].require.all_of: is empty")),
+        (
+            r#"{"none_of":[]}"#,
+            Err("rules[0].require.none_of: is empty"),
+        ),
+        (
+            r#"{"any_of":[{"scopes":["a"]},{}]}"#,
+            Err("rules[0].require.any_of[1]: is empty, so that every token would meet it"),
+        ),
+        (
+            r#"{"none_of":[{"all_of":[{}]}]}"#,
+            Err("rules[0].require.none_of[0].all_of[0]: is empty"),
+        ),
+        (&deep(10), Ok(())),
+        (&deepest, Err("recursion limit exceeded")),
+    ] {
+        check(
+            &format!(r#"{{{INTROSPECTION},"rules":[{{"match":{{}},"require":{require}}}]}}"#),
+            expected,
+        );
+    }
+}
+
+#[test]
+fn what_is_forwarded() {
+    for (forward, expected) in [
+        ("{}", Ok(())),
+        (
+            r#"{"authorization":"remove","claims":{"X-Consumer":"consumer.ID","x-client-id":"client_id"},
+                "payload_header":"x-token-claims","filter_state":{"consumer":"consumer.ID"}}"#,
+            Ok(()),
+        ),
+        (
+            r#"{"authorization":"drop"}"#,
+            Err("forward.authorization: unknown variant `drop`"),
+        ),
+        (
+            r#"{"claims":{"x a":"sub"}}"#,
+            Err("forward.claims.x a: \"x a\" is no header name"),
+        ),
+        (r#"{"claims":{":path":"sub"}}"#, Err("forward.claims.:path")),
+        (
+            r#"{"claims":{"Host":"sub"}}"#,
+            Err("\"host\" is not for claims"),
+        ),
+        (
+            r#"{"claims":{"x-envoy-retry-on":"sub"}}"#,
+            Err("\"x-envoy-retry-on\" is not for claims"),
+        ),
+        (
+            r#"{"claims":{"Authorization":"sub"}}"#,
+            Err("\"authorization\" is where tokens are"),
+        ),
+        (
+            r#"{"claims":{"x-a":"sub","X-A":"aud"}}"#,
+            Err("forward.claims.X-A: is given twice"),
+        ),
+        (
+            r#"{"claims":{"x-a":"sub","x-a":"aud"}}"#,
+            Err("`x-a` is given twice"),
+        ),
+        (
+            r#"{"claims":{"x-a":""}}"#,
+            Err("forward.claims.x-a: \"\" names no claim"),
+        ),
+        (
+            r#"{"claims":{"x-a":null}}"#,
+            Err("forward.claims.x-a: expected a string"),
+        ),
+        (
+            r#"{"claims":["x-a"]}"#,
+            Err("forward.claims: invalid type: sequence"),
+        ),
+        (
+            r#"{"claims":{"x-a":"sub"},"payload_header":"X-A"}"#,
+            Err("forward.payload_header: \"x-a\" carries a claim already"),
+        ),
+        (
+            r#"{"payload_header":"te"}"#,
+            Err("forward.payload_header: \"te\" is not for claims"),
+        ),
+        (
+            r#"{"filter_state":{"a b":"sub"}}"#,
+            Err("forward.filter_state.a b: is no name"),
+        ),
+        (r#"{"filter_state":{"":"sub"}}"#, Err("is no name")),
+        (
+            r#"{"filter_state":{"reason":"sub"}}"#,
+            Err("forward.filter_state.reason: is where"),
+        ),
+        (r#"{"headers":{}}"#, Err("unknown field `headers`")),
+    ] {
+        check(
+            &format!(r#"{{{INTROSPECTION},"required_scopes":["a"],"forward":{forward}}}"#),
+            expected,
+        );
+    }
+}
+
+#[test]
+fn precheck_and_protected_resource() {
+    let resource = |url: &str| format!(r#""protected_resource":{{"resource":"{url}"}}"#);
+    let refused = "protected_resource.resource: expected an https URL";
+    for (section, expected) in [
+        (r#""jwt_precheck":{}"#.to_owned(), Ok(())),
+        (r#""jwt_precheck":{"issuer":"https://i/","leeway":"0s"}"#.to_owned(), Ok(())),
+        (r#""jwt_precheck":{"issuer":""}"#.to_owned(), Err("jwt_precheck.issuer: is empty")),
+        (r#""jwt_precheck":{"leeway":"x"}"#.to_owned(), Err("jwt_precheck.leeway: \"x\" is no duration")),
+        (r#""jwt_precheck":{"alg":"RS256"}"#.to_owned(), Err("unknown field `alg`")),
+        (r#""jwt_precheck":null"#.to_owned(), Err("jwt_precheck: invalid type: null")),
+        (r#""protected_resource":{}"#.to_owned(), Ok(())),
+        (r#""protected_resource":[]"#.to_owned(), Err("protected_resource: expected an object")),
+        (
+            r#""protected_resource":{"resource":"https://a/b","authorization_servers":["https://i"],"x":{"y":1}}"#.to_owned(),
+            Ok(()),
+        ),
+        (
+            r#""protected_resource":{"resource":"https://a/b","scopes_supported":"a"}"#.to_owned(),
+            Err("protected_resource.scopes_supported: expected an array of strings"),
+        ),
+        (r#""protected_resource":{"scopes_supported":[]}"#.to_owned(), Err(refused)),
+        (resource("https://a"), Ok(())),
+        (resource("https://a:8443/b/c?d=e"), Ok(())),
+        (resource("/b"), Err(refused)),
+        (resource("ftp://a/b"), Err(refused)),
+        (resource("https://a/b#c"), Err(refused)),
+        (resource("https://u@a/b"), Err(refused)),
+        (resource("https://a/b//c"), Err(refused)),
+        (resource("https://å/b"), Err(refused)),
+        (resource(""), Err(refused)),
+    ] {
+        check(
+            &format!(r#"{{{INTROSPECTION},"required_scopes":["a"],{section}}}"#),
+            expected,
+        );
+    }
+}
+
+#[test]
+fn challenges_name_the_metadata_that_are_served() {
+    let metadata = |sections: &str| {
+        let json = format!(r#"{{{INTROSPECTION},"required_scopes":["a"]{sections}}}"#);
+        parse(json.as_bytes(), env)
+            .unwrap()
+            .challenge
+            .resource_metadata
+    };
+    let served = |url: &str| format!(r#","protected_resource":{{"resource":"{url}"}}"#);
+    let given = r#","challenge":{"resource_metadata":"https://other/x"}"#;
+    for (sections, expected) in [
+        (String::new(), None),
+        (given.to_owned(), Some("https://other/x")),
+        (
+            served("https://a:8443/b/c"),
+            Some("https://a:8443/.well-known/oauth-protected-resource/b/c"),
+        ),
+        (
+            served("https://a/"),
+            Some("https://a/.well-known/oauth-protected-resource"),
+        ),
+        (
+            served("https://a"),
+            Some("https://a/.well-known/oauth-protected-resource"),
+        ),
+        (
+            served("https://a/b/"),
+            Some("https://a/.well-known/oauth-protected-resource/b/"),
+        ),
+        (
+            format!("{}{given}", served("https://a")),
+            Some("https://other/x"),
+        ),
+    ] {
+        assert_eq!(metadata(&sections).as_deref(), expected, "{sections}");
     }
 }

@@ -4,12 +4,14 @@ use std::cell::{Cell, RefCell};
 
 use log::{debug, info, warn};
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{LogLevel, Status};
+use proxy_wasm::types::{LogLevel, MapType, Status};
 
 use super::data::HostData;
+use super::head::{HostPeer, property};
 use super::metrics::Metrics;
-use crate::authorizer::{Authorizer, Decision, Lookup, Question};
+use crate::authorizer::{Authorizer, Decision, Grant, Lookup, Question};
 use crate::digest::{TokenDigest, TokenName};
+use crate::forward::Edit;
 use crate::introspection::flights::{FlightId, Flights, WaiterId};
 use crate::introspection::health::Transition;
 use crate::introspection::response::Answer;
@@ -124,6 +126,39 @@ impl Gate {
         }
     }
 
+    /// Removes what the client sent in the filter's name from the request in the effective
+    /// context.
+    pub(super) fn strip(&self) {
+        for name in self.authorizer.forwarding.managed() {
+            remove_header(name);
+        }
+    }
+
+    /// Tells the upstream what it is to know with the request in the effective context.
+    pub(super) fn edit(&self, grant: &Grant) {
+        for edit in self.authorizer.forwarding.edits(grant.facts()) {
+            match edit {
+                Edit::RemoveHeader(name) => remove_header(name),
+                Edit::SetHeader(name, value) => {
+                    let map = MapType::HttpRequestHeaders;
+                    let _ = hostcalls::set_map_value_bytes(map, name, Some(value.as_bytes()));
+                }
+                Edit::SetFilterState(name, value) => {
+                    let name = format!("portvakt.{name}");
+                    let _ = hostcalls::set_property(vec![&name], Some(value.as_bytes()));
+                }
+            }
+        }
+    }
+
+    /// Answers the stream in the effective context with what clients can read about the API.
+    pub(super) fn describe(&self) {
+        let resource = self.authorizer.protected_resource.as_ref();
+        let document = resource.map_or("{}", |resource| resource.document());
+        let headers = vec![("content-type", "application/json")];
+        let _ = hostcalls::send_http_response(200, headers, Some(document.as_bytes()));
+    }
+
     /// What a request is about, for the log.
     pub(super) fn subject(&self, rule: RuleId, digest: &TokenDigest) -> String {
         let rule = self.authorizer.rules.get(rule);
@@ -136,14 +171,18 @@ impl Gate {
     pub(super) fn tell(&self, waiter: &Waiter, answer: &Answer, now: Time) {
         let (decision, lookup) =
             self.authorizer
-                .on_answer(waiter.rule, &waiter.name, answer, &HostData, now);
+                .on_answer(waiter.rule, &waiter.name, answer, &HostPeer, &HostData, now);
         if let Some(lookup) = lookup {
             self.metrics.looked_up(lookup);
         }
         self.metrics.decided(&decision);
         match decision {
-            // The last thing done for the stream: nothing may be changed after it.
-            Decision::Forward(_) => drop(hostcalls::resume_http_request()),
+            Decision::Forward(grant) => {
+                self.edit(&grant);
+                // The last thing done for the stream: nothing may be changed after it.
+                let _ = hostcalls::resume_http_request();
+            }
+            Decision::Describe => self.describe(),
             Decision::Reject(rejection) => {
                 reject(&rejection, waiter.to_grpc, || {
                     self.subject(waiter.rule, &waiter.name.digest)
@@ -177,11 +216,12 @@ pub(super) fn reject(rejection: &Rejection, to_grpc: bool, subject: impl FnOnce(
     );
 }
 
+fn remove_header(name: &str) {
+    let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, None);
+}
+
 fn log_refusal(reason: &str, subject: &str) {
-    let request_id = hostcalls::get_property(vec!["request", "id"])
-        .ok()
-        .flatten()
-        .unwrap_or_default();
+    let request_id = property(vec!["request", "id"]).unwrap_or_default();
     let request_id = request_id.escape_ascii();
     debug!("refused: {reason} request={request_id}{subject}");
 }

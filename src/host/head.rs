@@ -3,7 +3,7 @@
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MapType;
 
-use crate::head::{RequestHead, Single};
+use crate::head::{Peer, RequestHead, Single};
 
 /// The head of the stream whose headers the host is showing just now. Only good in
 /// `on_http_request_headers`: at other times the SDK panics.
@@ -26,4 +26,22 @@ impl RequestHead for HostHead {
         let own = all.into_iter().filter(|(n, _)| n == name);
         Single::of(own.map(|(_, value)| value))
     }
+
+    fn route_name(&self) -> Option<Vec<u8>> {
+        property(vec!["xds", "route_name"])
+    }
+}
+
+/// The client of the stream in the effective context, paused or not.
+pub(super) struct HostPeer;
+
+impl Peer for HostPeer {
+    fn certificate_digest(&self) -> Option<Vec<u8>> {
+        property(vec!["connection", "sha256_peer_certificate_digest"])
+    }
+}
+
+/// A property of the stream in the effective context.
+pub(super) fn property(path: Vec<&str>) -> Option<Vec<u8>> {
+    hostcalls::get_property(path).ok().flatten()
 }

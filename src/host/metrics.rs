@@ -15,13 +15,22 @@ use crate::rejection::Reason;
 /// as looking a token up.
 #[derive(Debug)]
 pub(super) struct Metrics {
-    grants: Counters<Grant>,
+    allowed: Counters<&'static str>,
     reasons: Counters<Reason>,
     lookups: Counters<Lookup>,
     outcomes: Counters<&'static str>,
     introspection_ms: u32,
     cache_entries: u32,
 }
+
+/// The name of an answer with the API's metadata.
+const METADATA: &str = "metadata";
+
+/// Everything that is let in.
+const ALLOWED: [&str; 5] = {
+    let [anonymous, preflight, token, failure_mode] = Grant::NAMES;
+    [anonymous, preflight, token, failure_mode, METADATA]
+};
 
 /// Counters by the value that each one counts.
 #[derive(Debug)]
@@ -39,7 +48,7 @@ impl Metrics {
     /// Defines all counters, so that they are there, at zero, from the start.
     pub(super) fn define() -> Result<Self, Status> {
         Ok(Self {
-            grants: Counters::define(Grant::ALL, |grant| decision("allow", grant.name()))?,
+            allowed: Counters::define(ALLOWED, |reason| decision("allow", reason))?,
             reasons: Counters::define(Reason::ALL, |reason| {
                 let result = if reason.is_error() { "error" } else { "deny" };
                 decision(result, reason.name())
@@ -61,7 +70,8 @@ impl Metrics {
     /// A request was decided.
     pub(super) fn decided(&self, decision: &Decision) {
         match decision {
-            Decision::Forward(grant) => self.grants.count(grant),
+            Decision::Forward(grant) => self.allowed.count(&grant.name()),
+            Decision::Describe => self.allowed.count(&METADATA),
             Decision::Reject(rejection) => self.reasons.count(&rejection.reason()),
         }
     }
@@ -78,7 +88,7 @@ impl Metrics {
 
     /// Tells the host what was counted since it was told last.
     pub(super) fn report(&self) {
-        self.grants.report();
+        self.allowed.report();
         self.reasons.report();
         self.lookups.report();
         self.outcomes.report();

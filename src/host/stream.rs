@@ -8,10 +8,11 @@ use proxy_wasm::types::Action;
 
 use super::data::{HostData, now};
 use super::gate::{Gate, reject};
-use super::head::HostHead;
+use super::head::{HostHead, HostPeer};
 use crate::authorizer::{Decision, Lookup, Question, Step};
 use crate::head::is_grpc;
 use crate::introspection::flights::FlightId;
+use crate::policy::requirement::Asks;
 use crate::rejection::{ChallengeParameters, Reason, Rejection};
 
 /// One HTTP stream.
@@ -51,11 +52,15 @@ impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         let Some(gate) = self.gate.clone() else {
             let parameters = ChallengeParameters::default();
-            let rejection = Rejection::new(Reason::EndpointOut, &parameters, &[]);
+            let rejection = Rejection::new(Reason::EndpointOut, &parameters, &Asks::default());
             reject(&rejection, is_grpc(&HostHead), String::new);
             return Action::Pause;
         };
-        match gate.authorizer.on_request(&HostHead, &HostData, now) {
+        gate.strip();
+        let step = gate
+            .authorizer
+            .on_request(&HostHead, &HostPeer, &HostData, now);
+        match step {
             Step::Decided(decision) => carry_out(&gate, &decision, String::new),
             Step::Known {
                 decision,
@@ -91,7 +96,14 @@ impl Drop for Stream {
 fn carry_out(gate: &Gate, decision: &Decision, subject: impl FnOnce() -> String) -> Action {
     gate.metrics.decided(decision);
     match decision {
-        Decision::Forward(_) => Action::Continue,
+        Decision::Forward(grant) => {
+            gate.edit(grant);
+            Action::Continue
+        }
+        Decision::Describe => {
+            gate.describe();
+            Action::Pause
+        }
         Decision::Reject(rejection) => {
             reject(rejection, is_grpc(&HostHead), subject);
             Action::Pause

@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn trouble_is_told_when_it_begins_and_when_it_is_over() {
-        let good: Answer = Ok(Introspection::Inactive.into());
+        let good: Answer = Ok(Introspection::Inactive);
         let timeout: Answer = Err(IntrospectionError::Timeout);
         let refused: Answer = Err(IntrospectionError::Misconfigured("a".to_owned()));
         let refused_again: Answer = Err(IntrospectionError::Misconfigured("b".to_owned()));

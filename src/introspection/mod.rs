@@ -11,6 +11,7 @@ pub mod response;
 use std::time::Duration;
 
 use crate::introspection::request::{ClientAuthentication, Endpoint, ExtraFields};
+use crate::introspection::response::ResponseReader;
 
 /// How the endpoint is reached and spoken to.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct IntrospectionConfig {
     pub endpoint: Endpoint,
     /// What the endpoint speaks.
     pub api: Api,
+    /// How its answers are read.
+    pub response: ResponseReader,
     /// Extra request headers: lower-case names, values that can stand in a header.
     pub headers: ExtraFields,
     /// Extra body parameters.
@@ -36,8 +39,6 @@ pub enum Api {
     Texas {
         /// Which identity provider issued the token, e.g. `maskinporten`.
         identity_provider: String,
-        /// Beginnings of `error` that speak of the endpoint, not of the token.
-        outage_errors: Vec<String>,
     },
     /// RFC 7662: a form in, JSON out.
     Rfc7662 {

@@ -228,6 +228,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::introspection::response::ResponseReader;
 
     #[test]
     fn endpoints() {
@@ -280,6 +281,7 @@ mod tests {
             cluster: "idp".to_owned(),
             endpoint: Endpoint::parse("http://idp:7164/i").unwrap(),
             api,
+            response: ResponseReader::default(),
             headers: fields(headers),
             parameters: fields(parameters),
             timeout: Duration::from_secs(1),
@@ -320,7 +322,6 @@ mod tests {
     fn texas() {
         let api = || Api::Texas {
             identity_provider: "maskinporten".to_owned(),
-            outage_errors: vec![],
         };
         check(
             &config(api(), &[], &[]),

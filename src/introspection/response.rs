@@ -3,15 +3,19 @@
 //! Only a 200 whose body is a JSON object with one boolean `active` speaks of the token
 //! (RFC 7662 section 2.2). Everything else speaks of the endpoint or of us, and never allows.
 
+use std::fmt;
 use std::rc::Rc;
 
-use serde::Deserialize;
-use serde::de::{self, Deserializer};
-use serde_json::{Number, Value};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::Api;
-use crate::object::Object;
+use crate::binding::Binding;
+use crate::claims::{Claims, WantedClaims};
+use crate::forward::MAX_VALUE;
+use crate::json::Unique;
 use crate::scope::GrantedScopes;
 use crate::time::Time;
 
@@ -30,10 +34,10 @@ pub struct Reply<'a> {
 }
 
 /// What the endpoint said about a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Introspection {
     /// The token is active.
-    Active(TokenFacts),
+    Active(Rc<TokenFacts>),
     /// The token is not active, whatever the reason.
     Inactive,
 }
@@ -46,15 +50,49 @@ impl Introspection {
             Self::Inactive => true,
         }
     }
+
+    /// About how much memory it takes, in bytes.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Active(facts) => facts.size(),
+            Self::Inactive => 0,
+        }
+    }
 }
 
-/// The facts about an active token that rules go by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The facts about an active token that rules and the upstream go by.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TokenFacts {
     /// The scopes it was granted.
     pub scopes: GrantedScopes,
     /// When it expires (`exp`), if that is known.
     pub expires_at: Option<Time>,
+    /// What it is bound to (`cnf`), if it is.
+    pub binding: Option<Binding>,
+    /// The claims that the configuration asks for.
+    pub claims: Claims,
+    /// All claims as base64url of JSON, if they are to be forwarded and are not too many.
+    pub payload: Option<String>,
+}
+
+impl TokenFacts {
+    fn size(&self) -> usize {
+        let payload = self.payload.as_ref().map_or(0, String::len);
+        [self.scopes.size(), self.claims.size(), payload]
+            .into_iter()
+            .fold(size_of::<Self>(), usize::saturating_add)
+    }
+}
+
+/// How a configuration reads responses.
+#[derive(Debug, Default)]
+pub struct ResponseReader {
+    /// Texas only: beginnings of `error` that speak of the endpoint, not of the token.
+    pub outage_errors: Vec<String>,
+    /// The claims that are kept.
+    pub claims: WantedClaims,
+    /// Whether all claims are to be forwarded.
+    pub keeps_payload: bool,
 }
 
 /// Why there is no word about the token. To the client all of them are an outage; to the
@@ -96,7 +134,7 @@ impl IntrospectionError {
 }
 
 /// What a callout came to.
-pub type Answer = Result<Rc<Introspection>, IntrospectionError>;
+pub type Answer = Result<Introspection, IntrospectionError>;
 
 /// All names that [`outcome`] gives, for metrics that are defined ahead.
 pub const OUTCOMES: [&str; 7] = [
@@ -112,10 +150,8 @@ pub const OUTCOMES: [&str; 7] = [
 /// What the answer is called in metrics.
 pub fn outcome(answer: &Answer) -> &'static str {
     match answer {
-        Ok(what) => match what.as_ref() {
-            Introspection::Active(_) => "active",
-            Introspection::Inactive => "inactive",
-        },
+        Ok(Introspection::Active(_)) => "active",
+        Ok(Introspection::Inactive) => "inactive",
         Err(IntrospectionError::Timeout) => "timeout",
         Err(IntrospectionError::Unreachable(_) | IntrospectionError::NotDispatched) => {
             "unreachable"
@@ -126,7 +162,7 @@ pub fn outcome(answer: &Answer) -> &'static str {
     }
 }
 
-impl Api {
+impl ResponseReader {
     /// Reads a callout's answer.
     pub fn parse(&self, reply: Reply<'_>) -> Answer {
         match reply.status {
@@ -150,45 +186,101 @@ impl Api {
         use IntrospectionError::Malformed;
 
         let text = str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
-        let Object(raw) = serde_json::from_str::<Object<RawResponse>>(text)
+        let members = self
+            .read(text)
             .map_err(|error| Malformed(what_is_wrong(&error)))?;
-        if raw.active {
-            let scopes = GrantedScopes::from_claims(raw.scope.as_ref(), raw.scp.as_ref());
-            let expires_at = raw.exp.as_ref().map(Time::from_numeric_date);
-            let facts = TokenFacts { scopes, expires_at };
-            return Ok(Rc::new(Introspection::Active(facts)));
+        let Some(active) = members.get("active").and_then(Value::as_bool) else {
+            return Err(Malformed("`active` is missing or no boolean"));
+        };
+        let expires_at = match members.get("exp") {
+            None => None,
+            Some(Value::Number(date)) => Some(Time::from_numeric_date(date)),
+            Some(_) => return Err(Malformed("`exp` is no number")),
+        };
+        if active {
+            return Ok(Introspection::Active(Rc::new(
+                self.facts(members, expires_at),
+            )));
         }
-        match (self, raw.error) {
-            (Self::Texas { outage_errors, .. }, Some(Value::String(error)))
-                if outage_errors.iter().any(|prefix| error.starts_with(prefix)) =>
-            {
-                Err(IntrospectionError::Unreachable(shortened(&error)))
+        match members.get("error") {
+            Some(Value::String(error)) if self.speaks_of_an_outage(error) => {
+                Err(IntrospectionError::Unreachable(shortened(error)))
             }
-            _ => Ok(Rc::new(Introspection::Inactive)),
+            _ => Ok(Introspection::Inactive),
         }
+    }
+
+    /// The members of the response that matter, none of them twice: a claim of the same name in
+    /// the token may be what stands there (facts: texas).
+    fn read(&self, text: &str) -> serde_json::Result<Map<String, Value>> {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let members = MembersVisitor(self).deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        Ok(members)
+    }
+
+    fn matters(&self, member: &str) -> bool {
+        self.keeps_payload || OWN_MEMBERS.contains(&member) || self.claims.holds(member)
+    }
+
+    fn facts(&self, mut members: Map<String, Value>, expires_at: Option<Time>) -> TokenFacts {
+        let claim = |name| members.get(name).filter(|value| !value.is_null());
+        let binding = claim("cnf").map(Binding::from_cnf);
+        let scopes = GrantedScopes::from_claims(claim("scope"), claim("scp"));
+        let payload = self.keeps_payload.then(|| {
+            let active = members.remove("active");
+            let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&members).unwrap_or_default());
+            members.extend(active.map(|active| ("active".to_owned(), active)));
+            payload
+        });
+        TokenFacts {
+            scopes,
+            expires_at,
+            binding,
+            payload: payload.filter(|payload| payload.len() <= MAX_VALUE),
+            claims: self.claims.find_in(&Value::Object(members)),
+        }
+    }
+
+    fn speaks_of_an_outage(&self, error: &str) -> bool {
+        let mut prefixes = self.outage_errors.iter();
+        prefixes.any(|prefix| error.starts_with(prefix))
     }
 }
 
-/// The members that matter. `serde` refuses each of them if it comes twice: a claim of the same
-/// name in the token may be what stands there (facts: texas).
-#[derive(Deserialize)]
-struct RawResponse {
-    active: bool,
-    #[serde(default)]
-    scope: Option<Value>,
-    #[serde(default)]
-    scp: Option<Value>,
-    #[serde(default)]
-    error: Option<Value>,
-    #[serde(default, deserialize_with = "number")]
-    exp: Option<Number>,
+/// Members that are looked at whatever the configuration is.
+const OWN_MEMBERS: [&str; 6] = ["active", "cnf", "error", "exp", "scope", "scp"];
+
+struct MembersVisitor<'a>(&'a ResponseReader);
+
+impl<'de> DeserializeSeed<'de> for MembersVisitor<'_> {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
 }
 
-/// `exp` is a number where it is at all: an integer or a float, never null.
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Number>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::Number(number) => Ok(Some(number)),
-        _ => Err(de::Error::custom("exp is no number")),
+impl<'de> Visitor<'de> for MembersVisitor<'_> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut all = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if !self.0.matters(&name) {
+                members.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let Unique(value) = members.next_value()?;
+            if all.insert(name, value).is_some() {
+                return Err(A::Error::custom("a member comes twice"));
+            }
+        }
+        Ok(all)
     }
 }
 
@@ -197,9 +289,7 @@ fn what_is_wrong(error: &serde_json::Error) -> &'static str {
     use serde_json::error::Category;
     match error.classify() {
         Category::Syntax | Category::Eof | Category::Io => "it is not JSON",
-        Category::Data => {
-            "it is no object with one boolean `active`, or a member is repeated or of a wrong type"
-        }
+        Category::Data => "it is no object, or a member of it comes twice",
     }
 }
 
@@ -218,27 +308,24 @@ mod tests {
     use super::*;
     use crate::scope::Scope;
 
-    fn texas() -> Api {
+    fn texas() -> ResponseReader {
         let outage_errors = [
             "fetch:",
             "decode json:",
             "init client:",
             "identity provider '",
         ];
-        Api::Texas {
-            identity_provider: "maskinporten".to_owned(),
+        ResponseReader {
             outage_errors: outage_errors.map(str::to_owned).to_vec(),
+            ..ResponseReader::default()
         }
     }
 
-    fn rfc7662() -> Api {
-        Api::Rfc7662 {
-            token_type_hint: None,
-            client_authentication: None,
-        }
+    fn rfc7662() -> ResponseReader {
+        ResponseReader::default()
     }
 
-    fn check(api: &Api, reply: Reply<'_>, expected: &str) {
+    fn check(api: &ResponseReader, reply: Reply<'_>, expected: &str) {
         let answer = api.parse(reply);
         let found = outcome(&answer);
         assert!(OUTCOMES.contains(&found));
@@ -390,7 +477,7 @@ mod tests {
     fn scopes_become_facts() {
         let body = r#"{"active":true,"scope":"a b","exp":1.5}"#;
         let answer = texas().parse(answer(200, body)).unwrap();
-        let Introspection::Active(facts) = answer.as_ref() else {
+        let Introspection::Active(facts) = &answer else {
             panic!("not active");
         };
         let granted = |scope: &str| {

@@ -2,7 +2,9 @@
 
 use std::cell::OnceCell;
 
+use super::host::{Host, HostError, HostPattern};
 use super::path::{Path, PathError};
+use super::template::Template;
 use crate::head::RequestHead;
 
 /// The conditions of a rule: all that are given must hold. Without any, it is for every request.
@@ -13,6 +15,10 @@ pub struct Match {
     /// Methods, any of them; empty: every method. Compared case-sensitively (RFC 9110
     /// section 9.1).
     pub methods: Vec<String>,
+    /// Hosts, any of them; empty: every host.
+    pub hosts: Vec<HostPattern>,
+    /// The name of the route that Envoy has chosen.
+    pub route: Option<String>,
 }
 
 /// A condition on the path.
@@ -22,6 +28,8 @@ pub enum PathMatch {
     Exact(Path<'static>),
     /// This path and all below it, by whole segments.
     Prefix(Path<'static>),
+    /// Paths like this one.
+    Template(Template),
 }
 
 /// What rules look at, each fetched at most once.
@@ -29,39 +37,60 @@ pub enum PathMatch {
 pub struct RequestLine<'a, H> {
     head: &'a H,
     path: Option<Path<'a>>,
+    host: Option<Host>,
     method: OnceCell<Option<Vec<u8>>>,
+    route: OnceCell<Option<Vec<u8>>>,
 }
 
+/// The path or the host could be read in two ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ambiguous;
+
 impl<'a, H: RequestHead> RequestLine<'a, H> {
-    /// `target` is the request's `:path`, or `None` where there is none or no rule asks for it.
-    pub fn new(head: &'a H, target: Option<&'a [u8]>) -> Result<Self, PathError> {
+    /// `target` is the request's `:path`, `authority` its `:authority`, each `None` if no rule
+    /// asks for it.
+    pub fn new(
+        head: &'a H,
+        target: Option<&'a [u8]>,
+        authority: Option<&[u8]>,
+    ) -> Result<Self, Ambiguous> {
         let path = match target.map(Path::parse) {
             Some(Ok(path)) => Some(path),
             Some(Err(PathError::NotAbsolute)) | None => None,
-            Some(Err(error @ PathError::Ambiguous)) => return Err(error),
+            Some(Err(PathError::Ambiguous)) => return Err(Ambiguous),
         };
+        let host = authority.map(Host::parse).transpose();
         Ok(Self {
             head,
             path,
+            host: host.map_err(|HostError| Ambiguous)?,
             method: OnceCell::new(),
+            route: OnceCell::new(),
         })
+    }
+
+    /// The path, if there is one and rules ask for it.
+    pub fn path(&self) -> Option<&Path<'a>> {
+        self.path.as_ref()
     }
 
     fn method(&self) -> Option<&[u8]> {
         let fetch = || self.head.header(":method");
         self.method.get_or_init(fetch).as_deref()
     }
+
+    fn route(&self) -> Option<&[u8]> {
+        self.route.get_or_init(|| self.head.route_name()).as_deref()
+    }
 }
 
 impl Match {
-    /// Whether it looks at paths.
-    pub fn looks_at_path(&self) -> bool {
-        self.path.is_some()
-    }
-
     /// Whether the rule is for this request.
     pub fn matches(&self, line: &RequestLine<'_, impl RequestHead>) -> bool {
-        self.matches_path(line.path.as_ref()) && self.matches_method(line)
+        self.matches_path(line.path.as_ref())
+            && self.matches_host(line.host.as_ref())
+            && self.matches_method(line)
+            && self.matches_route(line)
     }
 
     fn matches_path(&self, path: Option<&Path<'_>>) -> bool {
@@ -70,7 +99,13 @@ impl Match {
             (Some(_), None) => false,
             (Some(PathMatch::Exact(expected)), Some(path)) => path.is(expected),
             (Some(PathMatch::Prefix(prefix)), Some(path)) => path.is_below(prefix),
+            (Some(PathMatch::Template(template)), Some(path)) => template.matches(path),
         }
+    }
+
+    fn matches_host(&self, host: Option<&Host>) -> bool {
+        self.hosts.is_empty()
+            || host.is_some_and(|host| self.hosts.iter().any(|pattern| pattern.matches(host)))
     }
 
     fn matches_method(&self, line: &RequestLine<'_, impl RequestHead>) -> bool {
@@ -78,6 +113,13 @@ impl Match {
             || line
                 .method()
                 .is_some_and(|method| self.methods.iter().any(|m| m.as_bytes() == method))
+    }
+
+    fn matches_route(&self, line: &RequestLine<'_, impl RequestHead>) -> bool {
+        let Some(name) = &self.route else {
+            return true;
+        };
+        line.route().is_some_and(|route| route == name.as_bytes())
     }
 }
 
@@ -97,6 +139,7 @@ mod tests {
             matches: Match {
                 path,
                 methods: methods.iter().map(|m| (*m).to_owned()).collect(),
+                ..Match::default()
             },
             access: Access::Anonymous,
         }
@@ -120,7 +163,8 @@ mod tests {
             ),
             rule("write", Some(PathMatch::Prefix(path("/api"))), &[]),
             rule("delete", None, &["DELETE"]),
-        ]);
+        ])
+        .unwrap();
         let cases: &[(&str, &[u8], Result<&str, NoRule>)] = &[
             ("GET", b"/health", Ok("health")),
             ("POST", b"/health?x=/api", Ok("health")),
@@ -135,9 +179,9 @@ mod tests {
             ("OPTIONS", b"*", Err(NoRule::NoMatch)),
             ("GET", b"/api?x=//", Ok("read")),
             ("GET", b"/a\xff", Err(NoRule::NoMatch)),
-            ("GET", b"/api//x", Err(NoRule::AmbiguousPath)),
-            ("GET", b"/health/../api", Err(NoRule::AmbiguousPath)),
-            ("DELETE", b"/other%2f", Err(NoRule::AmbiguousPath)),
+            ("GET", b"/api//x", Err(NoRule::Ambiguous)),
+            ("GET", b"/health/../api", Err(NoRule::Ambiguous)),
+            ("DELETE", b"/other%2f", Err(NoRule::Ambiguous)),
         ];
         for (method, target, expected) in cases {
             check(&rules, method, target, *expected);
@@ -146,7 +190,7 @@ mod tests {
 
     #[test]
     fn paths_that_no_rule_goes_by_may_be_anything() {
-        let rules = Rules::new(vec![rule("all", None, &[])]);
+        let rules = Rules::new(vec![rule("all", None, &[])]).unwrap();
         for target in [&b"/"[..], b"//", b"/../%2f", b"*", b"\xff"] {
             check(&rules, "GET", target, Ok("all"));
         }
@@ -157,7 +201,8 @@ mod tests {
         let rules = Rules::new(vec![
             rule("path", Some(PathMatch::Prefix(path("/"))), &[]),
             rule("method", None, &["GET"]),
-        ]);
+        ])
+        .unwrap();
         let found = rules.select(&FakeHead(&[])).map(|(_, rule)| &rule.name);
         assert_eq!(found, Err(NoRule::NoMatch));
     }

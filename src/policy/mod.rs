@@ -3,21 +3,27 @@
 //! Rules are looked at in their order and the first that matches decides. Where none matches,
 //! nobody may.
 
+pub mod host;
+mod index;
 pub mod matching;
 pub mod path;
 pub mod requirement;
+pub mod template;
+
+use matchit::InsertError;
 
 use crate::head::RequestHead;
-use crate::policy::matching::{Match, RequestLine};
+use crate::policy::index::PathIndex;
+use crate::policy::matching::{Ambiguous, Match, RequestLine};
 use crate::policy::requirement::Requirement;
-
-pub use crate::policy::path::PathError;
 
 /// All rules, in their order.
 #[derive(Debug)]
 pub struct Rules {
     rules: Vec<Rule>,
+    by_path: PathIndex,
     match_on_paths: bool,
+    match_on_hosts: bool,
 }
 
 /// One rule: which requests it is for, and what it asks of them.
@@ -49,30 +55,39 @@ pub struct RuleId(usize);
 pub enum NoRule {
     /// None matches.
     NoMatch,
-    /// The path could be read in two ways, and some rule goes by paths.
-    AmbiguousPath,
+    /// The path or the host could be read in two ways, and some rule goes by it.
+    Ambiguous,
 }
 
 impl Rules {
     /// Rules in their order.
-    pub fn new(rules: Vec<Rule>) -> Self {
-        let match_on_paths = rules.iter().any(|rule| rule.matches.looks_at_path());
-        Self {
+    pub fn new(rules: Vec<Rule>) -> Result<Self, InsertError> {
+        let conditions = || rules.iter().map(|rule| &rule.matches);
+        Ok(Self {
+            by_path: PathIndex::new(conditions().map(|matches| matches.path.as_ref()))?,
+            match_on_paths: conditions().any(|matches| matches.path.is_some()),
+            match_on_hosts: conditions().any(|matches| !matches.hosts.is_empty()),
             rules,
-            match_on_paths,
-        }
+        })
     }
 
     /// The first rule that matches. The head is read only as far as rules look at it.
     pub fn select(&self, head: &impl RequestHead) -> Result<(RuleId, &Rule), NoRule> {
-        let target = self.match_on_paths.then(|| head.header(":path"));
-        let line = RequestLine::new(head, target.as_ref().and_then(Option::as_deref))
-            .map_err(|_: PathError| NoRule::AmbiguousPath)?;
-        self.rules
-            .iter()
-            .enumerate()
-            .find(|(_, rule)| rule.matches.matches(&line))
-            .map(|(index, rule)| (RuleId(index), rule))
+        let fetch = |name| head.header(name).unwrap_or_default();
+        let target = self.match_on_paths.then(|| fetch(":path"));
+        let authority = self.match_on_hosts.then(|| fetch(":authority"));
+        let line = RequestLine::new(head, target.as_deref(), authority.as_deref())
+            .map_err(|Ambiguous| NoRule::Ambiguous)?;
+        let first = |positions: &[usize]| {
+            let ids = positions.iter().map(|position| RuleId(*position));
+            let mut rules = ids.filter_map(|id| Some((id, self.get(id)?)));
+            rules.find(|(_, rule)| rule.matches.matches(&line))
+        };
+        let lists = self.by_path.candidates(line.path());
+        lists
+            .into_iter()
+            .filter_map(first)
+            .min_by_key(|(id, _)| id.0)
             .ok_or(NoRule::NoMatch)
     }
 

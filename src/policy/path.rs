@@ -37,6 +37,21 @@ impl<'a> Path<'a> {
         Ok(Self(percent_decode(path).into()))
     }
 
+    /// What stands between the slashes.
+    pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split(|b| *b == b'/').skip(1)
+    }
+
+    /// Whether the path is a text.
+    pub fn is_utf8(&self) -> bool {
+        str::from_utf8(&self.0).is_ok()
+    }
+
+    /// The path as a text. Bytes that are no UTF-8 are replaced.
+    pub fn to_text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.0)
+    }
+
     /// Whether this very path is meant.
     pub fn is(&self, other: &Path<'_>) -> bool {
         self.0 == other.0

@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use portvakt::authorizer::{Authorizer, Decision, Grant, Question, Step};
+use portvakt::authorizer::{Authorizer, Decision, Question, Step};
 use portvakt::cache::shared::SharedData;
 use portvakt::config;
-use portvakt::head::{RequestHead, Single};
+use portvakt::head::{Peer, RequestHead, Single};
 use portvakt::introspection::response::Reply;
 use portvakt::time::Time;
 
@@ -26,7 +26,8 @@ pub struct Gate {
 /// How a request ends.
 #[derive(Clone, Debug, PartialEq)]
 pub enum End {
-    Passed(Grant),
+    /// The grant's name.
+    Passed(&'static str),
     /// Status and challenge.
     Refused(u16, Option<String>),
 }
@@ -61,7 +62,10 @@ impl Gate {
         let mut head = Head(vec![(":method", method), (":path", path)]);
         head.0
             .extend(authorization.map(|value| ("authorization", value)));
-        match self.authorizer.on_request(&head, &self.data, || self.now) {
+        match self
+            .authorizer
+            .on_request(&head, &Nobody, &self.data, || self.now)
+        {
             Step::Decided(decision) => end(&decision),
             Step::Known {
                 decision,
@@ -92,14 +96,21 @@ impl Gate {
         let (core, data) = (&self.authorizer, &self.data);
         let answer = core.on_reply(&question.name(), self.now, reply, data, self.now);
         core.observe(&answer, self.now);
-        core.on_answer(question.rule, &question.name(), &answer, data, self.now)
-            .0
+        core.on_answer(
+            question.rule,
+            &question.name(),
+            &answer,
+            &Nobody,
+            data,
+            self.now,
+        )
+        .0
     }
 }
 
 fn end(decision: &Decision) -> End {
     match decision {
-        Decision::Forward(grant) => End::Passed(*grant),
+        Decision::Forward(grant) => End::Passed(grant.name()),
         Decision::Reject(rejection) => {
             let response = rejection.response(false);
             let mut headers = response.headers.iter();
@@ -109,6 +120,16 @@ fn end(decision: &Decision) -> End {
                 challenge.map(|(_, value)| (*value).to_owned()),
             )
         }
+        Decision::Describe => panic!("no metadata are configured"),
+    }
+}
+
+/// A client without a certificate.
+struct Nobody;
+
+impl Peer for Nobody {
+    fn certificate_digest(&self) -> Option<Vec<u8>> {
+        None
     }
 }
 
@@ -122,6 +143,10 @@ impl RequestHead for Head<'_> {
 
     fn single(&self, name: &str) -> Single {
         Single::of(self.header(name))
+    }
+
+    fn route_name(&self) -> Option<Vec<u8>> {
+        None
     }
 }
 

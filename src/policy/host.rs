@@ -1,0 +1,166 @@
+//! The host that a request is for, and which hosts a rule is for.
+//!
+//! As with paths, a rule may only decide on a host that everybody reads in one way.
+
+use std::net::Ipv6Addr;
+
+use thiserror::Error;
+
+/// The host of a request: lower-case, without port and without the dot of the root at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host(String);
+
+/// Hosts that a rule is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostPattern {
+    /// This very host.
+    Exact(Host),
+    /// All hosts below this one, at any depth: what stands behind the `*` of `*.x.y`.
+    Below(String),
+}
+
+/// The text is no host, or one that could be read in two ways.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("no host name or address")]
+pub struct HostError;
+
+impl Host {
+    /// Parses an authority (RFC 9110 section 7.2): a host and perhaps a port.
+    pub fn parse(authority: &[u8]) -> Result<Self, HostError> {
+        let text = str::from_utf8(authority).map_err(|_| HostError)?;
+        let (host, port) = split_port(text);
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let is_port = port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()));
+        match ip_literal(host) {
+            _ if !is_port => Err(HostError),
+            Some(address) => Ok(Self(format!("[{address}]"))),
+            None if is_name(host) => Ok(Self(host.to_ascii_lowercase())),
+            None => Err(HostError),
+        }
+    }
+}
+
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        // The colons within brackets are the address's own.
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    }
+}
+
+/// Labels of letters, digits, `-` and `_`, with dots between them.
+fn is_name(host: &str) -> bool {
+    let is_label = |label: &str| {
+        let mut bytes = label.bytes();
+        !label.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    host.split('.').all(is_label)
+}
+
+/// An IPv6 address in brackets.
+fn ip_literal(host: &str) -> Option<Ipv6Addr> {
+    host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
+impl HostPattern {
+    /// Parses a host, or `*.` and a host.
+    pub fn parse(text: &str) -> Result<Self, HostError> {
+        let (below, host) = match text.strip_prefix('*') {
+            Some(rest) => (true, rest.strip_prefix('.').ok_or(HostError)?),
+            None => (false, text),
+        };
+        let host = Host::parse(host.as_bytes())?;
+        // A port takes no part in matching; naming one would be a mistake.
+        if split_port(text).1.is_some() || (below && host.0.starts_with('[')) {
+            return Err(HostError);
+        }
+        Ok(if below {
+            Self::Below(format!(".{}", host.0))
+        } else {
+            Self::Exact(host)
+        })
+    }
+
+    /// Whether the host is one of these.
+    pub fn matches(&self, host: &Host) -> bool {
+        match self {
+            Self::Exact(expected) => expected == host,
+            Self::Below(suffix) => host.0.len() > suffix.len() && host.0.ends_with(suffix),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading() {
+        for (authority, expected) in [
+            ("api.example.com", Some("api.example.com")),
+            ("API.Example.COM:8080", Some("api.example.com")),
+            ("api.example.com.", Some("api.example.com")),
+            ("api.example.com.:443", Some("api.example.com")),
+            ("localhost:", Some("localhost")),
+            ("10.0.0.1:80", Some("10.0.0.1")),
+            ("[::1]", Some("[::1]")),
+            ("[2001:DB8::1]:8080", Some("[2001:db8::1]")),
+            ("a_b.svc", Some("a_b.svc")),
+            ("", None),
+            (".", None),
+            (":80", None),
+            ("a..b", None),
+            (".a", None),
+            ("a..", None),
+            ("a b", None),
+            ("a,b", None),
+            ("a@b", None),
+            ("a/b", None),
+            ("a:b", None),
+            ("a:80:90", None),
+            ("::1", None),
+            ("[::1", None),
+            ("[::1]x", None),
+            ("[a]", None),
+            ("a%2eb", None),
+            ("bl\u{e5}.no", None),
+        ] {
+            let found = Host::parse(authority.as_bytes());
+            assert_eq!(
+                found.ok().map(|host| host.0).as_deref(),
+                expected,
+                "{authority}"
+            );
+        }
+        assert_eq!(Host::parse(b"a\xff"), Err(HostError));
+    }
+
+    #[test]
+    fn patterns() {
+        for (pattern, host, expected) in [
+            ("api.example.com", "api.example.com", true),
+            ("API.example.com", "api.EXAMPLE.com:80", true),
+            ("api.example.com", "xapi.example.com", false),
+            ("api.example.com", "api.example.com.evil.org", false),
+            ("*.example.com", "api.example.com", true),
+            ("*.example.com", "a.b.example.com.:80", true),
+            ("*.example.com", "example.com", false),
+            ("*.example.com", "xexample.com", false),
+            ("*.example.com", "example.com.evil.org", false),
+            ("[::1]", "[0:0:0::1]:80", true),
+        ] {
+            let host = Host::parse(host.as_bytes()).unwrap();
+            let pattern = HostPattern::parse(pattern).unwrap();
+            assert_eq!(pattern.matches(&host), expected, "{pattern:?} {host:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern() {
+        for text in [
+            "", "*", "*.", "*x.y", "a.*", "a.*.b", "a:80", "*.[::1]", "http://a", "a/b",
+        ] {
+            assert!(HostPattern::parse(text).is_err(), "{text}");
+        }
+    }
+}
