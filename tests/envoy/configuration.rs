@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::gateway::{
-    Gateway, Setup, filter_config, plugin, shipped_config, start_in_vain, validate,
+    Form, Gateway, Setup, filter_config, plugin, shipped_config, start_in_vain, string_value,
+    validate,
 };
 
 const ENDPOINT: (&str, &str) = (
@@ -15,7 +16,7 @@ const ENDPOINT: (&str, &str) = (
 #[test]
 fn envoy_does_not_start_with_a_bad_configuration() {
     let mut config = shipped_config();
-    filter_config(&mut config)["configuration"]["value"] = json!("{}");
+    filter_config(&mut config)["configuration"] = string_value("{}");
     let output = start_in_vain(&config, &[ENDPOINT]);
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
@@ -25,16 +26,17 @@ fn envoy_does_not_start_with_a_bad_configuration() {
     );
 }
 
-fn check(plugin: &str, environment: &[(&str, &str)], expected: Result<(), &str>) {
+fn check(plugin: Value, environment: &[(&str, &str)], expected: Result<(), &str>) {
     let mut config = shipped_config();
-    filter_config(&mut config)["configuration"]["value"] = json!(plugin);
+    let described = plugin.to_string();
+    filter_config(&mut config)["configuration"] = plugin;
     let output = validate(&config, environment);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     match expected {
-        Ok(()) => assert!(output.status.success(), "{plugin}: {said}"),
+        Ok(()) => assert!(output.status.success(), "{described}: {said}"),
         Err(line) => {
-            assert!(!output.status.success(), "{plugin} was accepted");
-            assert!(said.contains(line), "{plugin} said {said}, not {line}");
+            assert!(!output.status.success(), "{described} was accepted");
+            assert!(said.contains(line), "{described} said {said}, not {line}");
         }
     }
 }
@@ -42,62 +44,92 @@ fn check(plugin: &str, environment: &[(&str, &str)], expected: Result<(), &str>)
 #[test]
 fn the_shipped_configuration_is_valid() {
     let mut config = shipped_config();
-    let shipped = filter_config(&mut config)["configuration"]["value"].clone();
-    let plugin: Value = serde_json::from_str(shipped.as_str().unwrap()).unwrap();
+    let shipped = filter_config(&mut config)["configuration"].clone();
+    let plugin = &shipped["value"];
     assert_eq!(plugin["introspection"]["cluster"], "texas");
     let env = |name: &str| (name == ENDPOINT.0).then(|| ENDPOINT.1.to_owned());
-    portvakt::config::parse(shipped.as_str().unwrap().as_bytes(), env).unwrap();
-    check(shipped.as_str().unwrap(), &[ENDPOINT], Ok(()));
+    portvakt::config::parse(plugin.to_string().as_bytes(), env).unwrap();
+    check(Form::Json.of(plugin), &[ENDPOINT], Ok(()));
+    check(shipped.clone(), &[ENDPOINT], Ok(()));
     check(
-        shipped.as_str().unwrap(),
+        shipped,
         &[],
         Err("configuration: introspection.endpoint: is not given"),
     );
 }
 
 #[test]
+fn what_is_no_json_is_refused() {
+    for (text, line) in [
+        ("", "configuration: "),
+        ("{", "configuration: "),
+        ("[]", "expected an object"),
+    ] {
+        check(string_value(text), &[ENDPOINT], Err(line));
+    }
+    check(
+        Form::Native.of(&json!({})),
+        &[ENDPOINT],
+        Err("configuration: "),
+    );
+}
+
+/// As native YAML and as a text of JSON the same is refused, with the same line.
+#[test]
 fn what_envoy_refuses_to_start_with() {
-    let introspection = r#""introspection":{"cluster":"texas"}"#;
+    let with = |members: Value| {
+        let mut plugin = json!({ "introspection": { "cluster": "texas" } });
+        plugin
+            .as_object_mut()
+            .unwrap()
+            .extend(members.as_object().unwrap().clone());
+        plugin
+    };
     for (plugin, line) in [
-        (String::new(), "configuration: "),
-        ("{".to_owned(), "configuration: "),
         (
-            format!(r#"{{{introspection},"required_scopes":[]}}"#),
+            json!({ "required_scopes": ["a"] }),
+            "missing field `introspection`",
+        ),
+        (
+            with(json!({ "required_scopes": [] })),
             "configuration: required_scopes: is empty",
         ),
         (
-            format!(r#"{{{introspection},"required_scopes":["a"],"rules":[]}}"#),
+            with(json!({ "required_scopes": ["a"], "rules": [] })),
             "configuration: required_scopes: not together with `rules`",
         ),
         (
-            format!(r#"{{{introspection},"required_scopes":["a b"]}}"#),
+            with(json!({ "required_scopes": ["a b"] })),
             r#"configuration: required_scopes[0]: "a b" is no scope"#,
         ),
         (
-            format!(r#"{{{introspection},"required_scopes":["a"],"jwt_precheck":{{}}}}"#),
-            "unknown field `jwt_precheck`",
+            with(json!({ "required_scopes": ["a"], "precheck": {} })),
+            "unknown field `precheck`",
         ),
         (
-            r#"{"introspection":{"cluster":"texas","endpoint":"ftp://x/"},"required_scopes":["a"]}"#
-                .to_owned(),
+            with(json!({ "required_scopes": ["a"], "cache": { "max_entries": 100.5 } })),
+            "configuration: cache.max_entries: expected a whole number",
+        ),
+        (
+            with(json!({ "required_scopes": ["a"], "token": { "header": null } })),
+            "configuration: token.header: invalid type: null",
+        ),
+        (
+            json!({
+                "introspection": { "cluster": "texas", "endpoint": "ftp://x/" },
+                "required_scopes": ["a"],
+            }),
             "configuration: introspection.endpoint: expected an http or https URL",
         ),
     ] {
-        check(&plugin, &[ENDPOINT], Err(line));
+        for form in [Form::Native, Form::Json] {
+            check(form.of(&plugin), &[ENDPOINT], Err(line));
+        }
     }
-}
-
-#[test]
-fn struct_configuration_is_not_taken_for_json() {
-    let mut config = shipped_config();
-    filter_config(&mut config)["configuration"] = json!({
-        "@type": "type.googleapis.com/google.protobuf.Struct",
-        "value": { "introspection": { "cluster": "texas" }, "required_scopes": ["a"] },
-    });
-    let output = validate(&config, &[ENDPOINT]);
-    assert!(!output.status.success());
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("configuration: "), "{said}");
+    let whole = with(json!({ "required_scopes": ["a"], "cache": { "max_entries": 100.0 } }));
+    for form in [Form::Native, Form::Json] {
+        check(form.of(&whole), &[ENDPOINT], Ok(()));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,6 +27,8 @@ pub struct Setup {
     pub client: Option<Client>,
     /// Envoy's log level.
     pub log_level: &'static str,
+    /// How Envoy's configuration holds the plugin's.
+    pub form: Form,
     /// How many workers Envoy has.
     pub workers: u32,
     /// How a new plugin configuration reaches the running Envoy.
@@ -41,10 +43,38 @@ impl Default for Setup {
             edit: |_| {},
             client: None,
             log_level: "warning",
+            form: Form::Native,
             workers: 1,
             discovery: Discovery::None,
         }
     }
+}
+
+/// How Envoy's configuration holds the plugin's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As YAML like the rest (`google.protobuf.Struct`).
+    Native,
+    /// As a text of JSON (`google.protobuf.StringValue`).
+    Json,
+}
+
+impl Form {
+    /// The plugin configuration in this form.
+    pub fn of(self, plugin: &Value) -> Value {
+        match self {
+            Self::Native => json!({
+                "@type": "type.googleapis.com/google.protobuf.Struct",
+                "value": plugin,
+            }),
+            Self::Json => string_value(&plugin.to_string()),
+        }
+    }
+}
+
+/// A text in Envoy's configuration.
+pub fn string_value(text: &str) -> Value {
+    json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": text })
 }
 
 /// How a new plugin configuration reaches a running Envoy.
@@ -87,6 +117,7 @@ pub struct Gateway {
     /// The identity provider and the API.
     pub idp: DevIdp,
     admin: SocketAddr,
+    form: Form,
     discovery: Discovery,
     vms_at_start: u64,
     envoy: Child,
@@ -131,6 +162,7 @@ impl Gateway {
             address: admin,
             idp,
             admin,
+            form: setup.form,
             discovery: setup.discovery,
             vms_at_start: 0,
             envoy,
@@ -169,15 +201,15 @@ impl Gateway {
                 let filter = format!("{}/http_filters/0/typed_config", inside.unwrap());
                 at(
                     &mut resources,
-                    &format!("/resources/0{filter}/config/configuration/value"),
+                    &format!("/resources/0{filter}/config/configuration"),
                 )
             }
             Discovery::Extension => at(
                 &mut resources,
-                "/resources/0/typed_config/config/configuration/value",
+                "/resources/0/typed_config/config/configuration",
             ),
         };
-        *value = json!(plugin.to_string());
+        *value = self.form.of(plugin);
         // Envoy looks when a file is moved to that name.
         let next = file.with_extension("next");
         fs::write(&next, resources.to_string()).unwrap();
@@ -390,7 +422,7 @@ fn envoy_config(setup: &Setup, idp: &DevIdp) -> Value {
     filter["vm_config"]["code"]["local"]["filename"] = json!(wasm());
     filter["vm_config"]["environment_variables"] =
         json!({ "key_values": { "NAIS_TOKEN_INTROSPECTION_ENDPOINT": endpoint } });
-    filter["configuration"]["value"] = json!(setup.plugin.to_string());
+    filter["configuration"] = setup.form.of(&setup.plugin);
     if !setup.envoy_normalizes_paths {
         let manager = at(&mut config, CONNECTION_MANAGER);
         for key in [
