@@ -56,6 +56,20 @@ fn setup(edit: fn(&mut Value), plugin: Value) -> Setup {
     }
 }
 
+/// So many rules by path, of which the last is for the request.
+fn rules(count: usize) -> Value {
+    let others = (1..count).map(|n| {
+        let condition = match n % 3 {
+            0 => json!({ "path": format!("/exact/{n}/x") }),
+            1 => json!({ "prefix": format!("/prefix/{n}") }),
+            _ => json!({ "template": format!("/template/{n}/{{id}}") }),
+        };
+        json!({ "match": condition, "require": { "scopes": ["other"] } })
+    });
+    let last = json!({ "match": { "prefix": "/api" }, "require": { "scopes": ["api:read"] } });
+    others.chain([last]).collect()
+}
+
 /// Envoy's CPU time per request under load, in microseconds.
 fn measure(gateway: &Gateway, token: &str) -> f64 {
     let before = gateway.cpu_micros();
@@ -81,9 +95,20 @@ async fn main() {
     let cached = json!({ "max_ttl": "10m", "refresh_ahead": false });
     let mut known = plugin();
     known["cache"] = cached.clone();
+    let mut smallest = known.clone();
+    smallest.as_object_mut().unwrap().remove("rules");
+    smallest["required_scopes"] = json!(["api:read"]);
     let mut one_rule = known.clone();
-    one_rule.as_object_mut().unwrap().remove("rules");
-    one_rule["required_scopes"] = json!(["api:read"]);
+    one_rule["rules"] = rules(1);
+    let mut many_rules = known.clone();
+    many_rules["rules"] = rules(1000);
+    let mut claims = known.clone();
+    claims["rules"] = json!([{
+        "match": { "prefix": "/api" },
+        "require": { "claims": [{ "claim": "consumer.authority", "equals": "iso6523-actorid-upis" }] }
+    }]);
+    claims["forward"] =
+        json!({ "claims": { "x-consumer": "consumer.ID", "x-client-id": "client_id" } });
     let mut asked = plugin();
     asked["cache"] = json!({ "max_ttl": "0s" });
     let mut anonymous = plugin();
@@ -93,7 +118,19 @@ async fn main() {
         ("no token needed", setup(answer_directly, anonymous)),
         (
             "known token, required_scopes",
+            setup(answer_directly, smallest),
+        ),
+        (
+            "known token, one rule by path",
             setup(answer_directly, one_rule),
+        ),
+        (
+            "known token, 1000 rules by path",
+            setup(answer_directly, many_rules),
+        ),
+        (
+            "known token, a claim, two forwarded",
+            setup(answer_directly, claims),
         ),
         (
             "known token, rules by path and method",

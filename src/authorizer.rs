@@ -395,15 +395,15 @@ impl Authorizer {
             Introspection::Inactive => Reason::InvalidToken,
             Introspection::Active(facts) => {
                 let is_proven = |binding: &Binding| binding.is_proven_by(peer);
-                if !facts.binding.as_ref().is_none_or(is_proven) {
-                    Reason::Binding
-                } else {
+                if facts.binding.as_ref().is_none_or(is_proven) {
                     match requirement.check(facts, now) {
                         Ok(()) => return Decision::Forward(Grant::Token(Rc::clone(facts))),
                         Err(Unmet::Scope) => Reason::InsufficientScope,
                         Err(Unmet::Other) => Reason::Requirement,
                         Err(Unmet::Authentication) => Reason::InsufficientUserAuthentication,
                     }
+                } else {
+                    Reason::Binding
                 }
             }
         };

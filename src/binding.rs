@@ -1,7 +1,7 @@
 //! Sender-constrained tokens: whether the client is the one that the token was issued to.
 //!
 //! A token with a `cnf` claim (RFC 7800) is worth nothing to whoever cannot prove that. Bound to a
-//! client certificate (RFC 8705), the connection proves it. Every other binding, such as DPoP
+//! client certificate (RFC 8705), the connection proves it. Every other binding, such as `DPoP`
 //! (RFC 9449), cannot be proven by a request that presents the token as a bearer token.
 
 use std::fmt::Write;

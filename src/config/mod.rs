@@ -219,4 +219,5 @@ impl std::error::Error for ConfigError {}
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+#[allow(clippy::too_many_lines, reason = "tables are as long as they are")]
 mod tests;

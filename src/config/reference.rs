@@ -79,8 +79,8 @@ fn rows(schema: &Value, root: &Value, path: &str, above: &[&str], rows: &mut BTr
 
 fn reference(schema: &Value) -> Option<&str> {
     let alternatives = schema["anyOf"].as_array().into_iter().flatten();
-    let all = [schema].into_iter().chain(alternatives);
-    all.filter_map(|schema| schema["$ref"].as_str()).next()
+    let mut all = [schema].into_iter().chain(alternatives);
+    all.find_map(|schema| schema["$ref"].as_str())
 }
 
 #[test]

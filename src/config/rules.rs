@@ -20,10 +20,10 @@ pub(super) fn valid(
         (Some(names), None) => vec![Rule {
             name: "required_scopes".to_owned(),
             matches: Match::default(),
-            access: Access::Token(Requirement::new(Condition {
+            access: Access::Token(Box::new(Requirement::new(Condition {
                 scopes: requirement::scopes("required_scopes", Some(names))?,
                 ..Condition::default()
-            })),
+            }))),
         }],
         (None, Some(raw)) if raw.is_empty() => {
             return refuse("rules", "is empty, so that nobody could do anything");
@@ -44,11 +44,11 @@ pub(super) fn valid(
 fn rule(key: &str, raw: RawRule, claims: &mut WantedClaims) -> Result<Rule, ConfigError> {
     let access = match (raw.anonymous, raw.require) {
         (true, None) => Access::Anonymous,
-        (false, Some(Object(require))) => Access::Token(requirement::valid(
+        (false, Some(Object(require))) => Access::Token(Box::new(requirement::valid(
             &format!("{key}.require"),
             require,
             claims,
-        )?),
+        )?)),
         (true, Some(_)) => {
             return refuse(
                 format!("{key}.require"),

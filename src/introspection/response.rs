@@ -306,6 +306,7 @@ fn shortened(error: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims::{ClaimId, ClaimPath};
     use crate::scope::Scope;
 
     fn texas() -> ResponseReader {
@@ -487,6 +488,104 @@ mod tests {
         };
         assert!(granted("a") && granted("b") && !granted("c"));
         assert_eq!(facts.expires_at, Some(Time::from_millis(1500)));
+    }
+
+    fn wanting(claims: &[&str], keeps_payload: bool) -> (ResponseReader, Vec<ClaimId>) {
+        let mut reader = ResponseReader {
+            keeps_payload,
+            ..ResponseReader::default()
+        };
+        let want = |claim: &&str| reader.claims.want(ClaimPath::parse(claim).unwrap());
+        let ids = claims.iter().map(want).collect();
+        (reader, ids)
+    }
+
+    fn facts(reader: &ResponseReader, body: &str) -> Rc<TokenFacts> {
+        match reader.parse(answer(200, body)).unwrap() {
+            Introspection::Active(facts) => facts,
+            Introspection::Inactive => panic!("not active"),
+        }
+    }
+
+    #[test]
+    fn claims_that_are_asked_for_become_facts() {
+        let (reader, ids) = wanting(&["consumer.ID", "scope", "aud"], false);
+        let body = r#"{"active":true,"scope":"a","consumer":{"ID":"1"},"aud":null,"x":1,"x":2}"#;
+        let facts = facts(&reader, body);
+        let found: Vec<_> = ids
+            .iter()
+            .map(|id| facts.claims.get(*id).cloned())
+            .collect();
+        assert_eq!(found, [Some("1".into()), Some("a".into()), None]);
+        assert_eq!(
+            (facts.payload.as_ref(), facts.binding.as_ref()),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn nothing_that_is_looked_at_comes_twice() {
+        for (body, expected) in [
+            (r#"{"active":true,"other":1,"other":2}"#, "active"),
+            (r#"{"active":true,"other":{"a":1,"a":2}}"#, "active"),
+            (r#"{"active":true,"consumer":1,"consumer":2}"#, "malformed"),
+            (r#"{"active":true,"consumer":{"ID":1,"ID":2}}"#, "malformed"),
+            (
+                r#"{"active":true,"consumer":[{"x":{"y":1,"y":2}}]}"#,
+                "malformed",
+            ),
+            (r#"{"active":true,"cnf":{},"cnf":null}"#, "malformed"),
+            (
+                r#"{"active":true,"cnf":{"jkt":"a","jkt":"b"}}"#,
+                "malformed",
+            ),
+        ] {
+            check(
+                &wanting(&["consumer.ID"], false).0,
+                answer(200, body),
+                expected,
+            );
+            if expected == "active" {
+                check(&wanting(&[], true).0, answer(200, body), "malformed");
+            }
+        }
+    }
+
+    #[test]
+    fn bindings_become_facts() {
+        for (cnf, expected) in [
+            ("null", None),
+            (r#"{"jkt":"x"}"#, Some(Binding::Unprovable)),
+            ("{}", Some(Binding::Unprovable)),
+        ] {
+            let body = format!(r#"{{"active":true,"cnf":{cnf}}}"#);
+            assert_eq!(facts(&texas(), &body).binding, expected, "{cnf}");
+        }
+    }
+
+    #[test]
+    fn the_payload_is_all_claims() {
+        let (reader, _) = wanting(&[], true);
+        let payload = |body: &str| {
+            let payload = facts(&reader, body).payload.clone()?;
+            let json = URL_SAFE_NO_PAD.decode(payload).unwrap();
+            Some(serde_json::from_slice::<Value>(&json).unwrap())
+        };
+        let body = r#"{"active":true,"sub":"å\r\n","a":{"b":[1,1.5,null]},"exp":1795350566}"#;
+        let expected = serde_json::json!({ "sub": "å\r\n", "a": { "b": [1, 1.5, null] }, "exp": 1_795_350_566 });
+        assert_eq!(payload(body), Some(expected));
+        let long = |length: usize| format!(r#"{{"active":true,"a":"{}"}}"#, "x".repeat(length));
+        assert!(payload(&long(12_000)).is_some());
+        assert!(payload(&long(13_000)).is_none(), "no more than 16 kB");
+    }
+
+    #[test]
+    fn large_facts_say_so() {
+        let (reader, _) = wanting(&["a"], false);
+        let many = format!(r#"{{"active":true,"a":[{}0]}}"#, "1,".repeat(5000));
+        let size = |body: &str| reader.parse(answer(200, body)).unwrap().size();
+        assert!(size(&many) > 5000 * 16);
+        assert!(size(r#"{"active":true,"a":"x"}"#) < 1000);
     }
 
     #[test]

@@ -102,3 +102,106 @@ fn below(prefixes: &[(usize, &Path<'static>)]) -> Result<Router<Positions>, Inse
 fn positions<'a, T: 'a>(of: impl Iterator<Item = &'a (usize, T)>) -> Positions {
     of.map(|(position, _)| *position).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::matching::Match;
+    use super::super::{Access, Rule, Rules};
+    use super::*;
+    use crate::head::fake::FakeHead;
+
+    const SEGMENTS: [&str; 6] = ["a", "b", "ab", "%7Bp%7D", "bl%C3%A5", "p"];
+
+    fn condition() -> impl Strategy<Value = Option<PathMatch>> {
+        let segment = || prop::sample::select(SEGMENTS.as_slice());
+        let path = || {
+            (prop::collection::vec(segment(), 0..4), any::<bool>())
+                .prop_map(|(segments, slash)| joined(&segments, slash))
+        };
+        let parse = |text: String| Path::parse(text.as_bytes()).unwrap().into_owned();
+        let parameter = prop_oneof![segment(), Just("{x}"), Just("{y}")];
+        let template = (prop::collection::vec(parameter, 0..4), any::<bool>())
+            .prop_map(|(segments, slash)| Template::parse(&joined(&segments, slash)).unwrap());
+        prop_oneof![
+            1 => Just(None),
+            3 => path().prop_map(move |text| Some(PathMatch::Exact(parse(text)))),
+            3 => path().prop_map(move |text| Some(PathMatch::Prefix(parse(text)))),
+            5 => template.prop_map(|template| Some(PathMatch::Template(template))),
+        ]
+    }
+
+    fn joined(segments: &[&str], slash: bool) -> String {
+        let path: String = segments.iter().flat_map(|s| ["/", s]).collect();
+        if slash || path.is_empty() {
+            path + "/"
+        } else {
+            path
+        }
+    }
+
+    fn target() -> impl Strategy<Value = Vec<u8>> {
+        let segment = prop_oneof![
+            4 => prop::sample::select(SEGMENTS.as_slice()).prop_map(|s| s.as_bytes().to_vec()),
+            1 => Just(b"\xff".to_vec()),
+            1 => Just(b"%FF".to_vec()),
+            1 => Just(b"other".to_vec()),
+        ];
+        (prop::collection::vec(segment, 0..5), any::<bool>()).prop_map(|(segments, slash)| {
+            let mut path: Vec<u8> = segments
+                .into_iter()
+                .flat_map(|s| [b"/".to_vec(), s])
+                .flatten()
+                .collect();
+            if slash || path.is_empty() {
+                path.push(b'/');
+            }
+            path
+        })
+    }
+
+    proptest! {
+        /// Whatever the rules are, the first that matches is the one that is found.
+        #[test]
+        fn the_index_and_a_look_at_all_rules_agree(
+            conditions in prop::collection::vec(condition(), 1..12),
+            target in target(),
+        ) {
+            let rules = conditions.into_iter().map(|path| Rule {
+                name: String::new(),
+                matches: Match { path, ..Match::default() },
+                access: Access::Anonymous,
+            });
+            let rules = Rules::new(rules.collect()).unwrap();
+            let path = Path::parse(&target).unwrap();
+            let expected = rules.all.iter().position(|rule| match &rule.matches.path {
+                None => true,
+                Some(PathMatch::Exact(exact)) => path.is(exact),
+                Some(PathMatch::Prefix(prefix)) => path.is_below(prefix),
+                Some(PathMatch::Template(template)) => template.matches(&path),
+            });
+            let head = [(":path", target.as_slice())];
+            let found = rules.select(&FakeHead(&head)).ok().map(|(id, _)| id.0);
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn only_what_may_match_is_looked_at() {
+        let prefix = |n: usize| format!("/api/{n}");
+        let all: Vec<_> = (0..1000)
+            .map(|n| PathMatch::Prefix(Path::parse(prefix(n).as_bytes()).unwrap().into_owned()))
+            .collect();
+        let index = PathIndex::new(all.iter().map(Some)).unwrap();
+        for (path, expected) in [
+            ("/api/7/x", &[7][..]),
+            ("/api/999", &[999]),
+            ("/api/1000", &[]),
+            ("/api", &[]),
+        ] {
+            let path = Path::parse(path.as_bytes()).unwrap();
+            assert_eq!(index.candidates(Some(&path)).concat(), expected, "{path:?}");
+        }
+    }
+}

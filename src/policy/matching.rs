@@ -22,7 +22,7 @@ pub struct Match {
 }
 
 /// A condition on the path.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum PathMatch {
     /// This very path.
     Exact(Path<'static>),

@@ -20,7 +20,7 @@ use crate::policy::requirement::Requirement;
 /// All rules, in their order.
 #[derive(Debug)]
 pub struct Rules {
-    rules: Vec<Rule>,
+    all: Vec<Rule>,
     by_path: PathIndex,
     match_on_paths: bool,
     match_on_hosts: bool,
@@ -43,7 +43,7 @@ pub enum Access {
     /// Nothing: a token that is there is not looked at.
     Anonymous,
     /// An active token that meets the requirement.
-    Token(Requirement),
+    Token(Box<Requirement>),
 }
 
 /// Names one of the rules.
@@ -67,7 +67,7 @@ impl Rules {
             by_path: PathIndex::new(conditions().map(|matches| matches.path.as_ref()))?,
             match_on_paths: conditions().any(|matches| matches.path.is_some()),
             match_on_hosts: conditions().any(|matches| !matches.hosts.is_empty()),
-            rules,
+            all: rules,
         })
     }
 
@@ -93,6 +93,6 @@ impl Rules {
 
     /// The rule of that name.
     pub fn get(&self, id: RuleId) -> Option<&Rule> {
-        self.rules.get(id.0)
+        self.all.get(id.0)
     }
 }
