@@ -7,7 +7,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
 use serde_json::Value;
 
 use super::raw::{Document, Fields, Hidden, Integer, Names, RawConfig, Wanted};
+use crate::authorizer::Grant;
 use crate::object::Object;
+use crate::rejection::Reason;
 
 /// Types that read what no schema derives.
 macro_rules! schema {
@@ -107,4 +109,28 @@ fn the_readme_says_of_each_key_what_the_types_say() {
         missing.join("\n"),
         unknown.join("\n")
     );
+}
+
+#[test]
+fn the_readmes_examples_are_valid() {
+    let readme = include_str!("../../README.md");
+    let examples = readme.split("```yaml\n").skip(1);
+    let examples: Vec<_> = examples
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(examples.len() >= 2);
+    for example in examples {
+        let plugin: Value = serde_saphyr::from_str(example).unwrap();
+        let endpoint = |_: &str| Some("http://texas/introspect".to_owned());
+        super::parse(plugin.to_string().as_bytes(), endpoint).expect(example);
+    }
+}
+
+#[test]
+fn the_readme_names_every_reason() {
+    let readme = include_str!("../../README.md");
+    let reasons = Reason::ALL.map(Reason::name);
+    for name in reasons.iter().chain(&Grant::NAMES) {
+        assert!(readme.contains(&format!("`{name}`")), "{name}");
+    }
 }

@@ -126,11 +126,11 @@ impl Gate {
         }
     }
 
-    /// Removes what the client sent in the filter's name from the request in the effective
-    /// context.
-    pub(super) fn strip(&self) {
+    /// Removes what the client sent in the filter's name from the headers, or the trailers, of the
+    /// request in the effective context.
+    pub(super) fn strip(&self, map: MapType) {
         for name in self.authorizer.forwarding.managed() {
-            remove_header(name);
+            remove(map, name);
         }
     }
 
@@ -138,7 +138,7 @@ impl Gate {
     pub(super) fn edit(&self, grant: &Grant) {
         for edit in self.authorizer.forwarding.edits(grant.facts()) {
             match edit {
-                Edit::RemoveHeader(name) => remove_header(name),
+                Edit::RemoveHeader(name) => remove(MapType::HttpRequestHeaders, name),
                 Edit::SetHeader(name, value) => {
                     let map = MapType::HttpRequestHeaders;
                     let _ = hostcalls::set_map_value_bytes(map, name, Some(value.as_bytes()));
@@ -216,8 +216,8 @@ pub(super) fn reject(rejection: &Rejection, to_grpc: bool, subject: impl FnOnce(
     );
 }
 
-fn remove_header(name: &str) {
-    let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, None);
+fn remove(map: MapType, name: &str) {
+    let _ = hostcalls::set_map_value_bytes(map, name, None);
 }
 
 fn log_refusal(reason: &str, subject: &str) {

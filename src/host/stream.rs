@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
+use proxy_wasm::types::{Action, MapType};
 
 use super::data::{HostData, now};
 use super::gate::{Gate, reject};
@@ -56,7 +56,7 @@ impl HttpContext for Stream {
             reject(&rejection, is_grpc(&HostHead), String::new);
             return Action::Pause;
         };
-        gate.strip();
+        gate.strip(MapType::HttpRequestHeaders);
         let step = gate
             .authorizer
             .on_request(&HostHead, &HostPeer, &HostData, now);
@@ -81,6 +81,14 @@ impl HttpContext for Stream {
             }
             Step::Introspect(question) => self.wait(&gate, question),
         }
+    }
+
+    /// Some servers take trailers for headers.
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        if let Some(gate) = &self.gate {
+            gate.strip(MapType::HttpRequestTrailers);
+        }
+        Action::Continue
     }
 }
 
