@@ -40,6 +40,16 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Under what patterns for this host are found: the host itself, and what is left of it when
+    /// labels are taken off its front, each with the dot before it.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let dots = self.0.match_indices('.');
+        let suffixes = dots.filter_map(|(at, _)| self.0.get(at..));
+        [self.0.as_str()].into_iter().chain(suffixes)
+    }
+}
+
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         // The colons within brackets are the address's own.
@@ -79,6 +89,13 @@ impl HostPattern {
         } else {
             Self::Exact(host)
         })
+    }
+
+    /// Under what the pattern is found: one of the keys of each host that it matches.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Exact(Host(text)) | Self::Below(text) => text,
+        }
     }
 
     /// Whether the host is one of these.
@@ -152,6 +169,8 @@ mod tests {
             let host = Host::parse(host.as_bytes()).unwrap();
             let pattern = HostPattern::parse(pattern).unwrap();
             assert_eq!(pattern.matches(&host), expected, "{pattern:?} {host:?}");
+            let is_found = host.keys().any(|key| key == pattern.key());
+            assert_eq!(is_found, expected, "{pattern:?} {host:?}");
         }
     }
 

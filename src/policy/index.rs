@@ -1,24 +1,88 @@
-//! Which rules a path may be for, found without looking at all of them.
+//! Which rules a request may be for, found without looking at all of them.
 //!
 //! Rules are looked at in their order, but a router (`matchit`) knows no order: it finds the most
 //! specific route. So each route holds all rules that are for some path that the route is for. The
-//! rules themselves then say which of these is the first that matches; the index only leaves out
+//! rules themselves then say which of these is the first that matches; an index only leaves out
 //! those that cannot.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use matchit::{InsertError, Router};
 
-use super::matching::PathMatch;
+use super::host::{Host, HostPattern};
+use super::matching::{Match, PathMatch};
 use super::path::Path;
 use super::template::{Template, escape};
 
 /// Positions of rules, in their order.
 type Positions = Vec<usize>;
 
-/// The index.
+/// Rules by path and by host.
+#[derive(Debug)]
+pub(super) struct Index {
+    by_path: PathIndex,
+    by_host: HostIndex,
+}
+
+impl Index {
+    /// The index of rules with these conditions.
+    pub(super) fn new<'a>(
+        conditions: impl Iterator<Item = &'a Match> + Clone,
+    ) -> Result<Self, InsertError> {
+        Ok(Self {
+            by_path: PathIndex::new(conditions.clone().map(|matches| matches.path.as_ref()))?,
+            by_host: HostIndex::new(conditions.map(|matches| matches.hosts.as_slice())),
+        })
+    }
+
+    /// Positions of rules that may be for such a request, in lists, each in the rules' order.
+    /// Either index leaves out only what cannot match, so the one that leaves out more will do.
+    pub(super) fn candidates(&self, path: Option<&Path<'_>>, host: Option<&Host>) -> Vec<&[usize]> {
+        let by_path = self.by_path.candidates(path).to_vec();
+        let by_host = self.by_host.candidates(host);
+        let count = |lists: &[&[usize]]| lists.iter().map(|list| list.len()).sum::<usize>();
+        if count(&by_host) < count(&by_path) {
+            by_host
+        } else {
+            by_path
+        }
+    }
+}
+
+/// Rules by host.
 #[derive(Debug, Default)]
-pub(super) struct PathIndex {
+struct HostIndex {
+    /// By the key of each of their patterns.
+    some: HashMap<String, Positions>,
+    /// Rules that are for every host.
+    every: Positions,
+}
+
+impl HostIndex {
+    fn new<'a>(conditions: impl Iterator<Item = &'a [HostPattern]>) -> Self {
+        let mut index = Self::default();
+        for (position, patterns) in conditions.enumerate() {
+            if patterns.is_empty() {
+                index.every.push(position);
+            }
+            for pattern in patterns {
+                let key = pattern.key().to_owned();
+                index.some.entry(key).or_default().push(position);
+            }
+        }
+        index
+    }
+
+    fn candidates(&self, host: Option<&Host>) -> Vec<&[usize]> {
+        let keys = host.into_iter().flat_map(Host::keys);
+        let some = keys.filter_map(|key| self.some.get(key));
+        some.chain([&self.every]).map(Vec::as_slice).collect()
+    }
+}
+
+/// Rules by path.
+#[derive(Debug, Default)]
+struct PathIndex {
     /// Whole paths: exact ones, and templates.
     whole: Router<Positions>,
     /// Paths at and below prefixes.
@@ -28,8 +92,7 @@ pub(super) struct PathIndex {
 }
 
 impl PathIndex {
-    /// The index of rules with these conditions.
-    pub(super) fn new<'a>(
+    fn new<'a>(
         conditions: impl Iterator<Item = Option<&'a PathMatch>>,
     ) -> Result<Self, InsertError> {
         let (mut templates, mut prefixes, mut every) = (Vec::new(), Vec::new(), Vec::new());
@@ -48,8 +111,7 @@ impl PathIndex {
         })
     }
 
-    /// Positions of rules that may be for this path, in three lists, each in the rules' order.
-    pub(super) fn candidates(&self, path: Option<&Path<'_>>) -> [&[usize]; 3] {
+    fn candidates(&self, path: Option<&Path<'_>>) -> [&[usize]; 3] {
         let text = path.map(Path::to_text);
         let text = text.as_deref();
         [
@@ -132,6 +194,12 @@ mod tests {
         ]
     }
 
+    fn hosts() -> impl Strategy<Value = Vec<HostPattern>> {
+        let host = prop::sample::select(["x", "a.x", "*.x", "*.a.x", "y"].as_slice());
+        let host = host.prop_map(|text| HostPattern::parse(text).unwrap());
+        prop_oneof![Just(Vec::new()), prop::collection::vec(host, 1..3)]
+    }
+
     fn joined(segments: &[&str], slash: bool) -> String {
         let path: String = segments.iter().flat_map(|s| ["/", s]).collect();
         if slash || path.is_empty() {
@@ -165,23 +233,31 @@ mod tests {
         /// Whatever the rules are, the first that matches is the one that is found.
         #[test]
         fn the_index_and_a_look_at_all_rules_agree(
-            conditions in prop::collection::vec(condition(), 1..12),
+            conditions in prop::collection::vec((condition(), hosts()), 1..12),
             target in target(),
+            authority in prop::sample::select(["x", "a.x", "b.a.x:80", "A.X", "y"].as_slice()),
         ) {
-            let rules = conditions.into_iter().map(|path| Rule {
+            let rules = conditions.into_iter().map(|(path, hosts)| Rule {
                 name: String::new(),
-                matches: Match { path, ..Match::default() },
+                matches: Match { path, hosts, ..Match::default() },
                 access: Access::Anonymous,
             });
             let rules = Rules::new(rules.collect()).unwrap();
             let path = Path::parse(&target).unwrap();
-            let expected = rules.all.iter().position(|rule| match &rule.matches.path {
+            let host = Host::parse(authority.as_bytes()).unwrap();
+            let is_for_host = |hosts: &[HostPattern]| {
+                hosts.is_empty() || hosts.iter().any(|pattern| pattern.matches(&host))
+            };
+            let is_for_path = |condition: &Option<PathMatch>| match condition {
                 None => true,
                 Some(PathMatch::Exact(exact)) => path.is(exact),
                 Some(PathMatch::Prefix(prefix)) => path.is_below(prefix),
                 Some(PathMatch::Template(template)) => template.matches(&path),
+            };
+            let expected = rules.all.iter().position(|rule| {
+                is_for_path(&rule.matches.path) && is_for_host(&rule.matches.hosts)
             });
-            let head = [(":path", target.as_slice())];
+            let head = [(":path", target.as_slice()), (":authority", authority.as_bytes())];
             let found = rules.select(&FakeHead(&head)).ok().map(|(id, _)| id.0);
             prop_assert_eq!(found, expected);
         }
@@ -190,18 +266,25 @@ mod tests {
     #[test]
     fn only_what_may_match_is_looked_at() {
         let prefix = |n: usize| format!("/api/{n}");
-        let all: Vec<_> = (0..1000)
-            .map(|n| PathMatch::Prefix(Path::parse(prefix(n).as_bytes()).unwrap().into_owned()))
-            .collect();
-        let index = PathIndex::new(all.iter().map(Some)).unwrap();
-        for (path, expected) in [
-            ("/api/7/x", &[7][..]),
-            ("/api/999", &[999]),
-            ("/api/1000", &[]),
-            ("/api", &[]),
+        let all = (0..1000).map(|n| Match {
+            path: Some(PathMatch::Prefix(
+                Path::parse(prefix(n / 2).as_bytes()).unwrap().into_owned(),
+            )),
+            hosts: vec![HostPattern::parse(&format!("h{}.x", n % 100)).unwrap()],
+            ..Match::default()
+        });
+        let all: Vec<_> = all.chain([Match::default()]).collect();
+        let index = Index::new(all.iter()).unwrap();
+        for (path, host, expected) in [
+            ("/api/7/x", "h1.x", &[14, 15, 1000][..]),
+            ("/api/499", "other", &[1000]),
+            ("/api/500", "h1.x", &[1000]),
+            ("/api", "h1.x", &[1000]),
         ] {
             let path = Path::parse(path.as_bytes()).unwrap();
-            assert_eq!(index.candidates(Some(&path)).concat(), expected, "{path:?}");
+            let host = Host::parse(host.as_bytes()).unwrap();
+            let found = index.candidates(Some(&path), Some(&host)).concat();
+            assert_eq!(found, expected, "{path:?} {host:?}");
         }
     }
 }

@@ -74,6 +74,11 @@ impl<'a, H: RequestHead> RequestLine<'a, H> {
         self.path.as_ref()
     }
 
+    /// The host, if rules ask for it.
+    pub fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
+    }
+
     fn method(&self) -> Option<&[u8]> {
         let fetch = || self.head.header(":method");
         self.method.get_or_init(fetch).as_deref()

@@ -13,7 +13,7 @@ pub mod template;
 use matchit::InsertError;
 
 use crate::head::RequestHead;
-use crate::policy::index::PathIndex;
+use crate::policy::index::Index;
 use crate::policy::matching::{Ambiguous, Match, RequestLine};
 use crate::policy::requirement::Requirement;
 
@@ -21,7 +21,7 @@ use crate::policy::requirement::Requirement;
 #[derive(Debug)]
 pub struct Rules {
     all: Vec<Rule>,
-    by_path: PathIndex,
+    index: Index,
     match_on_paths: bool,
     match_on_hosts: bool,
 }
@@ -64,7 +64,7 @@ impl Rules {
     pub fn new(rules: Vec<Rule>) -> Result<Self, InsertError> {
         let conditions = || rules.iter().map(|rule| &rule.matches);
         Ok(Self {
-            by_path: PathIndex::new(conditions().map(|matches| matches.path.as_ref()))?,
+            index: Index::new(conditions())?,
             match_on_paths: conditions().any(|matches| matches.path.is_some()),
             match_on_hosts: conditions().any(|matches| !matches.hosts.is_empty()),
             all: rules,
@@ -83,7 +83,7 @@ impl Rules {
             let mut rules = ids.filter_map(|id| Some((id, self.get(id)?)));
             rules.find(|(_, rule)| rule.matches.matches(&line))
         };
-        let lists = self.by_path.candidates(line.path());
+        let lists = self.index.candidates(line.path(), line.host());
         lists
             .into_iter()
             .filter_map(first)
