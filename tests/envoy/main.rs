@@ -15,6 +15,7 @@
 )]
 
 mod answers;
+mod binding;
 mod cache;
 mod client;
 mod configuration;
