@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// An answer, as it came.
@@ -63,6 +63,14 @@ pub async fn send_head(
     headers: &[(&[u8], &[u8])],
     body_length: usize,
 ) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = head(request_line, headers, body_length);
+    stream.write_all(&head).await.unwrap();
+    stream
+}
+
+/// A head as it is sent.
+pub fn head(request_line: &[u8], headers: &[(&[u8], &[u8])], body_length: usize) -> Vec<u8> {
     let mut head = request_line.to_vec();
     head.extend(b" HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n");
     if body_length > 0 {
@@ -75,14 +83,12 @@ pub async fn send_head(
         head.extend(b"\r\n");
     }
     head.extend(b"\r\n");
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(&head).await.unwrap();
-    stream
+    head
 }
 
 /// Reads the answer, to its end or that of the connection. Envoy may keep a connection open for a
 /// while after it has answered early.
-pub async fn read_answer(mut stream: TcpStream) -> Answer {
+pub async fn read_answer(mut stream: impl AsyncRead + Unpin) -> Answer {
     let mut bytes = Vec::new();
     loop {
         let read = stream.read_buf(&mut bytes).await.unwrap();

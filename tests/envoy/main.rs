@@ -15,12 +15,15 @@
 )]
 
 mod answers;
+mod binding;
 mod cache;
 mod client;
 mod configuration;
+mod discovery;
 mod faults;
 mod gateway;
 mod hostile;
+mod precheck;
 mod protocols;
 mod reconfiguration;
 mod rfc7662;
