@@ -102,6 +102,11 @@ async fn main() {
     one_rule["rules"] = rules(1);
     let mut many_rules = known.clone();
     many_rules["rules"] = rules(1000);
+    let mut many_hosts = known.clone();
+    many_hosts["rules"] = (1..1000)
+        .map(|n| json!({ "match": { "hosts": [format!("host{n}.example.com")] }, "anonymous": true }))
+        .chain([json!({ "match": { "hosts": ["127.0.0.1"] }, "require": {} })])
+        .collect();
     let mut claims = known.clone();
     claims["rules"] = json!([{
         "match": { "prefix": "/api" },
@@ -127,6 +132,10 @@ async fn main() {
         (
             "known token, 1000 rules by path",
             setup(answer_directly, many_rules),
+        ),
+        (
+            "known token, 1000 rules by host",
+            setup(answer_directly, many_hosts),
         ),
         (
             "known token, a claim, two forwarded",

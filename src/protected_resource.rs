@@ -18,14 +18,18 @@ pub struct ProtectedResource {
 }
 
 impl ProtectedResource {
-    /// From a document whose `resource` is `origin` and `path`, e.g. `https://api.example.com` and
-    /// `/orders`. `None` if the path could be read in two ways.
-    pub fn new(document: &Map<String, Value>, origin: &str, path: &str) -> Option<Self> {
+    /// From a document whose `resource` is `origin` and `target`, path and query, e.g.
+    /// `https://api.example.com` and `/orders`. `None` if the path could be read in two ways.
+    pub fn new(document: &Map<String, Value>, origin: &str, target: &str) -> Option<Self> {
         // The slash behind the host is not kept (RFC 9728 section 3.1).
-        let path = format!("{WELL_KNOWN}{}", if path == "/" { "" } else { path });
+        let target = match target.strip_prefix('/') {
+            Some(rest) if rest.is_empty() || rest.starts_with('?') => rest,
+            _ => target,
+        };
+        let target = format!("{WELL_KNOWN}{target}");
         Some(Self {
-            path: Path::parse(path.as_bytes()).ok()?.into_owned(),
-            url: format!("{origin}{path}"),
+            path: Path::parse(target.as_bytes()).ok()?.into_owned(),
+            url: format!("{origin}{target}"),
             document: serde_json::to_string(document).ok()?,
         })
     }

@@ -1,6 +1,7 @@
 //! The section `protected_resource`.
 
 use http::Uri;
+use http::uri::PathAndQuery;
 use serde_json::{Map, Value};
 
 use super::raw::Document;
@@ -35,7 +36,7 @@ pub(super) fn valid(raw: Document) -> Result<Option<ProtectedResource>, ConfigEr
         || {
             refuse(
                 "protected_resource.resource",
-                "expected an https URL without fragment, whose path has one reading",
+                "expected an https (or http) URL without fragment, whose path has one reading",
             )
         },
         |resource| Ok(Some(resource)),
@@ -54,5 +55,6 @@ fn resource(document: &Map<String, Value>) -> Option<ProtectedResource> {
     if url.contains(['#', '"', '\\']) || !url.is_ascii() {
         return None;
     }
-    ProtectedResource::new(document, &format!("{scheme}://{authority}"), uri.path())
+    let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    ProtectedResource::new(document, &format!("{scheme}://{authority}"), target)
 }

@@ -859,7 +859,7 @@ fn what_is_forwarded() {
 #[test]
 fn precheck_and_protected_resource() {
     let resource = |url: &str| format!(r#""protected_resource":{{"resource":"{url}"}}"#);
-    let refused = "protected_resource.resource: expected an https URL";
+    let refused = "protected_resource.resource: expected an https (or http) URL";
     for (section, expected) in [
         (r#""jwt_precheck":{}"#.to_owned(), Ok(())),
         (r#""jwt_precheck":{"issuer":"https://i/","leeway":"0s"}"#.to_owned(), Ok(())),
@@ -912,6 +912,14 @@ fn challenges_name_the_metadata_that_are_served() {
         (
             served("https://a:8443/b/c"),
             Some("https://a:8443/.well-known/oauth-protected-resource/b/c"),
+        ),
+        (
+            served("https://a/b?c=d"),
+            Some("https://a/.well-known/oauth-protected-resource/b?c=d"),
+        ),
+        (
+            served("https://a/?c=d"),
+            Some("https://a/.well-known/oauth-protected-resource?c=d"),
         ),
         (
             served("https://a/"),
