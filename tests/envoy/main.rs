@@ -19,6 +19,7 @@ mod cache;
 mod client;
 mod configuration;
 mod faults;
+mod forwarding;
 mod gateway;
 mod hostile;
 mod protocols;
