@@ -21,6 +21,7 @@ mod client;
 mod configuration;
 mod discovery;
 mod faults;
+mod forwarding;
 mod gateway;
 mod hostile;
 mod precheck;
