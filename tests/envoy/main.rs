@@ -24,4 +24,6 @@ mod hostile;
 mod protocols;
 mod reconfiguration;
 mod rfc7662;
+mod rules;
+mod upgrades;
 mod waiting;
