@@ -58,13 +58,18 @@ impl Gate {
 
     /// A request, from its head to its end.
     pub fn request(&mut self, line: &str, authorization: Option<&str>) -> End {
-        let (method, path) = line.split_once(' ').unwrap();
-        let mut head = Head(vec![(":method", method), (":path", path)]);
-        head.0
-            .extend(authorization.map(|value| ("authorization", value)));
+        let head = Head::new(line);
+        self.send(&match authorization {
+            Some(value) => head.header("authorization", value),
+            None => head,
+        })
+    }
+
+    /// The same with any head.
+    pub fn send(&mut self, head: &Head<'_>) -> End {
         match self
             .authorizer
-            .on_request(&head, &Nobody, &self.data, || self.now)
+            .on_request(head, head, &self.data, || self.now)
         {
             Step::Decided(decision) => end(&decision),
             Step::Known {
@@ -74,15 +79,15 @@ impl Gate {
                 ..
             } => {
                 if is_due {
-                    self.ask(&question);
+                    self.ask(&question, head);
                 }
                 end(&decision)
             }
-            Step::Introspect(question) => end(&self.ask(&question)),
+            Step::Introspect(question) => end(&self.ask(&question, head)),
         }
     }
 
-    fn ask(&mut self, question: &Question) -> Decision {
+    fn ask(&mut self, question: &Question, peer: &impl Peer) -> Decision {
         self.callouts += 1;
         let (status, body) = self
             .endpoint
@@ -100,7 +105,7 @@ impl Gate {
             question.rule,
             &question.name(),
             &answer,
-            &Nobody,
+            peer,
             data,
             self.now,
         )
@@ -124,29 +129,66 @@ fn end(decision: &Decision) -> End {
     }
 }
 
-/// A client without a certificate.
-struct Nobody;
+/// A request's head, and the client that sent it.
+#[derive(Clone, Debug)]
+pub struct Head<'a> {
+    headers: Vec<(&'a str, &'a str)>,
+    route: Option<&'a str>,
+    certificate: Option<&'a str>,
+}
 
-impl Peer for Nobody {
-    fn certificate_digest(&self) -> Option<Vec<u8>> {
-        None
+impl<'a> Head<'a> {
+    /// Method and path.
+    pub fn new(line: &'a str) -> Self {
+        let (method, path) = line.split_once(' ').unwrap();
+        Self {
+            headers: vec![(":method", method), (":path", path)],
+            route: None,
+            certificate: None,
+        }
+    }
+
+    pub fn header(mut self, name: &'a str, value: &'a str) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    pub fn host(self, authority: &'a str) -> Self {
+        self.header(":authority", authority)
+    }
+
+    /// The name of the route that Envoy has chosen.
+    pub fn route(mut self, name: &'a str) -> Self {
+        self.route = Some(name);
+        self
+    }
+
+    /// The digest of the certificate that the client has shown.
+    pub fn certificate(mut self, digest: &'a str) -> Self {
+        self.certificate = Some(digest);
+        self
     }
 }
 
-struct Head<'a>(Vec<(&'static str, &'a str)>);
-
 impl RequestHead for Head<'_> {
     fn header(&self, name: &str) -> Option<Vec<u8>> {
-        let mut all = self.0.iter().filter(|(n, _)| *n == name);
+        let mut all = self.headers.iter().filter(|(n, _)| *n == name);
         all.next().map(|(_, value)| value.as_bytes().to_vec())
     }
 
     fn single(&self, name: &str) -> Single {
-        Single::of(self.header(name))
+        let all = self.headers.iter().filter(|(n, _)| *n == name);
+        Single::of(all.map(|(_, value)| value.as_bytes().to_vec()))
     }
 
     fn route_name(&self) -> Option<Vec<u8>> {
-        None
+        self.route.map(|name| name.as_bytes().to_vec())
+    }
+}
+
+impl Peer for Head<'_> {
+    fn certificate_digest(&self) -> Option<Vec<u8>> {
+        self.certificate.map(|digest| digest.as_bytes().to_vec())
     }
 }
 

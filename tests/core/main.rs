@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     unreachable_pub,
     reason = "tests may fail loudly"
@@ -11,3 +12,6 @@
 mod answers;
 mod gate;
 mod outage;
+mod requirements;
+mod rules;
+mod tokens;

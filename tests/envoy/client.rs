@@ -56,6 +56,13 @@ pub async fn request(
     read_answer(stream).await
 }
 
+/// These bytes, on a connection of their own.
+pub async fn raw(address: SocketAddr, bytes: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    read_answer(stream).await
+}
+
 /// Sends a head and leaves the connection open. A body of that length is to follow.
 pub async fn send_head(
     address: SocketAddr,

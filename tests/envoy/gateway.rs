@@ -33,6 +33,8 @@ pub struct Setup {
     pub workers: u32,
     /// How a new plugin configuration reaches the running Envoy.
     pub discovery: Discovery,
+    /// Where the API is, if it is not the identity provider's.
+    pub api: Option<SocketAddr>,
 }
 
 impl Default for Setup {
@@ -46,6 +48,7 @@ impl Default for Setup {
             form: Form::Native,
             workers: 1,
             discovery: Discovery::None,
+            api: None,
         }
     }
 }
@@ -408,7 +411,7 @@ fn envoy_config(setup: &Setup, idp: &DevIdp) -> Value {
         ),
         (
             format!("/static_resources/clusters/1/{upstream}/{port}"),
-            json!(idp.api_addr().port()),
+            json!(setup.api.unwrap_or(idp.api_addr()).port()),
         ),
         (
             format!("{CONNECTION_MANAGER}/http2_protocol_options/max_concurrent_streams"),

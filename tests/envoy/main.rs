@@ -28,4 +28,6 @@ mod precheck;
 mod protocols;
 mod reconfiguration;
 mod rfc7662;
+mod rules;
+mod upgrades;
 mod waiting;

@@ -1,0 +1,389 @@
+//! Which rule decides, end to end: hosts, templates, routes, methods and the order of rules, and
+//! the preflights that no rule stops. What the rules then ask for is in `requirements`.
+
+use serde_json::{Value, json};
+
+use crate::gate::{End, Gate, Head};
+
+pub const PASS: End = End::Passed("token");
+pub const ANONYMOUS: End = End::Passed("anonymous");
+const PREFLIGHT: End = End::Passed("preflight");
+/// A claim is not what it must be, or no rule matches: nothing that a client could do about it.
+pub const FORBIDDEN: End = End::Refused(403, None);
+const AMBIGUOUS: End = End::Refused(400, None);
+
+/// The time of all tests, in seconds.
+pub const NOW: u64 = 1_795_000_000;
+
+pub fn challenged(status: u16, parameters: &str) -> End {
+    let challenge = format!("Bearer {parameters}");
+    End::Refused(status, Some(challenge.trim_end().to_owned()))
+}
+
+pub fn invalid() -> End {
+    challenged(401, r#"error="invalid_token""#)
+}
+
+/// These scopes are asked for; none: the challenge names none.
+pub fn lacks(scopes: &str) -> End {
+    let scope = match scopes {
+        "" => String::new(),
+        scopes => format!(", scope=\"{scopes}\""),
+    };
+    challenged(403, &format!("error=\"insufficient_scope\"{scope}"))
+}
+
+/// Without credentials, these scopes are asked for.
+pub fn asks(scopes: &str) -> End {
+    match scopes {
+        "" => challenged(401, ""),
+        scopes => challenged(401, &format!("scope=\"{scopes}\"")),
+    }
+}
+
+pub fn gate(rules: &Value) -> Gate {
+    configured(json!({ "rules": rules }))
+}
+
+pub fn configured(mut config: Value) -> Gate {
+    config["introspection"] = json!({ "cluster": "texas", "endpoint": "http://texas/introspect" });
+    Gate::new(&config.to_string())
+}
+
+pub fn answers(claims: &Value) -> (u16, String) {
+    let mut answer = claims.clone();
+    answer["active"] = json!(true);
+    (200, answer.to_string())
+}
+/// The challenge's scope says which rule has decided: each asks for one of its own.
+fn selects(rules: &[(&str, Value)]) -> Gate {
+    let rules = rules.iter().map(|(name, matches)| {
+        json!({ "name": name, "match": matches, "require": { "scopes": [name] } })
+    });
+    gate(&rules.collect())
+}
+
+/// A request without credentials; `""`: no rule is for it, `"?"`: it is ambiguous.
+fn check_selected(gate: &mut Gate, head: &Head<'_>, expected: &str) {
+    let expected = match expected {
+        "" => FORBIDDEN,
+        "?" => AMBIGUOUS,
+        name => asks(name),
+    };
+    assert_eq!(gate.send(head), expected, "{head:?}");
+}
+
+#[test]
+fn rules_by_host() {
+    let mut gate = selects(&[
+        ("api", json!({ "hosts": ["api.example.com", "[::1]"] })),
+        (
+            "below",
+            json!({ "hosts": ["*.Example.com"], "methods": ["GET"] }),
+        ),
+        (
+            "path",
+            json!({ "hosts": ["example.com"], "prefix": "/api" }),
+        ),
+        ("public", json!({ "path": "/public" })),
+    ]);
+    for (line, host, expected) in [
+        ("GET /", "api.example.com", "api"),
+        ("GET /", "API.EXAMPLE.com:8080", "api"),
+        ("GET /", "api.example.com.", "api"),
+        ("GET /", "api.example.com.:443", "api"),
+        ("GET /", "[::1]:8080", "api"),
+        ("GET /", "[0:0::1]", "api"),
+        ("GET /", "other.example.com", "below"),
+        ("GET /", "a.b.example.com", "below"),
+        ("POST /", "other.example.com", ""),
+        ("GET /api/x", "example.com", "path"),
+        ("GET /", "example.com", ""),
+        ("GET /api/x", "example.com.evil.org", ""),
+        ("GET /", "evilexample.com", ""),
+        ("GET /", "api.example.com.evil.org", ""),
+        ("GET /public", "anything", "public"),
+        ("GET /public", "api.example.com", "api"),
+        // No rule may decide on a host that could be read in two ways, whatever it goes by.
+        ("GET /public", "", "?"),
+        ("GET /public", "api.example.com, evil.org", "?"),
+        ("GET /", "api.example.com:80:81", "?"),
+        ("GET /", "api.example.com@evil.org", "?"),
+        ("GET /", "api..example.com", "?"),
+        ("GET /", "api.example.com/", "?"),
+        ("GET /", "api.example.com:http", "?"),
+        ("GET /", "api%2eexample.com", "?"),
+    ] {
+        check_selected(&mut gate, &Head::new(line).host(host), expected);
+    }
+    check_selected(&mut gate, &Head::new("GET /public"), "?");
+    // Where no rule goes by hosts, they may be anything.
+    let mut gate = selects(&[("public", json!({ "path": "/public" }))]);
+    for head in [
+        Head::new("GET /public"),
+        Head::new("GET /public").host("a@b"),
+    ] {
+        check_selected(&mut gate, &head, "public");
+    }
+}
+
+#[test]
+fn rules_by_template() {
+    let mut gate = selects(&[
+        ("order", json!({ "template": "/orders/{id}" })),
+        (
+            "line",
+            json!({ "template": "/orders/{id}/lines/{line}", "methods": ["GET"] }),
+        ),
+        ("lines", json!({ "template": "/orders/{id}/lines/" })),
+        ("å", json!({ "template": "/bl%C3%A5/{id}" })),
+    ]);
+    for (line, expected) in [
+        ("GET /orders/1", "order"),
+        ("DELETE /orders/1?x=/y", "order"),
+        ("GET /%6frders/a%20b", "order"),
+        ("GET /orders/%C3%A6", "order"),
+        ("GET /orders/{id}", "order"),
+        ("GET /orders/", ""),
+        ("GET /orders", ""),
+        ("GET /orders/1/", ""),
+        ("GET /Orders/1", ""),
+        ("GET /x/orders/1", ""),
+        ("GET /orders/1/lines/2", "line"),
+        ("PUT /orders/1/lines/2", ""),
+        ("GET /orders/1/lines/", "lines"),
+        ("GET /orders/1/lines", ""),
+        ("GET /orders/1/lines/2/3", ""),
+        ("GET /orders/1/rows/2", ""),
+        ("GET /orders//lines/2", "?"),
+        ("GET /orders/1%2flines%2f2", "?"),
+        ("GET /orders/..", "?"),
+        ("GET /orders/1;x", "?"),
+        ("OPTIONS *", ""),
+    ] {
+        check_selected(&mut gate, &Head::new(line), expected);
+    }
+    // The rule is there; its scope is not ASCII.
+    let found = gate.send(&Head::new("GET /bl%c3%a5/1"));
+    assert_eq!(found, asks(""));
+}
+
+#[test]
+fn rules_by_route() {
+    let mut gate = selects(&[
+        (
+            "both",
+            json!({ "route": "orders", "template": "/orders/{id}" }),
+        ),
+        ("route", json!({ "route": "orders", "methods": ["GET"] })),
+        ("other", json!({ "route": "Orders" })),
+        ("path", json!({ "path": "/orders" })),
+    ]);
+    for (line, route, expected) in [
+        ("GET /orders/1", Some("orders"), "both"),
+        ("GET /orders", Some("orders"), "route"),
+        ("GET /any/where", Some("orders"), "route"),
+        ("POST /orders", Some("orders"), "path"),
+        ("GET /any/where", Some("Orders"), "other"),
+        ("GET /any/where", Some("order"), ""),
+        ("GET /any/where", Some(""), ""),
+        ("GET /orders/1", None, ""),
+        ("GET /orders", None, "path"),
+        ("GET //orders", Some("orders"), "?"),
+    ] {
+        let head = Head::new(line);
+        let head = match route {
+            Some(name) => head.route(name),
+            None => head,
+        };
+        check_selected(&mut gate, &head, expected);
+    }
+}
+
+#[test]
+fn all_conditions_of_a_rule_must_hold() {
+    let mut gate = selects(&[(
+        "all",
+        json!({
+            "template": "/orders/{id}",
+            "methods": ["GET", "HEAD"],
+            "hosts": ["a.no", "*.b.no"],
+            "route": "orders"
+        }),
+    )]);
+    for (line, host, route, expected) in [
+        ("GET /orders/1", "a.no", "orders", "all"),
+        ("HEAD /orders/2", "x.b.no:80", "orders", "all"),
+        ("GET /orders", "a.no", "orders", ""),
+        ("POST /orders/1", "a.no", "orders", ""),
+        ("get /orders/1", "a.no", "orders", ""),
+        ("GET /orders/1", "b.no", "orders", ""),
+        ("GET /orders/1", "a.no", "other", ""),
+    ] {
+        check_selected(
+            &mut gate,
+            &Head::new(line).host(host).route(route),
+            expected,
+        );
+    }
+}
+
+/// Whatever order rules are in, the first that is for the path decides, not the most specific.
+#[test]
+fn the_first_match_decides_in_every_order() {
+    let rules = [
+        ("exact", json!({ "path": "/orders/new" })),
+        ("id", json!({ "template": "/orders/{id}" })),
+        ("kind", json!({ "template": "/{kind}/new" })),
+        ("below", json!({ "prefix": "/orders" })),
+        ("deep", json!({ "prefix": "/orders/new/" })),
+        ("post", json!({ "methods": ["POST"] })),
+    ];
+    let cases: &[(&str, &[&str])] = &[
+        ("GET /orders/new", &["exact", "id", "kind", "below", "deep"]),
+        (
+            "POST /orders/new",
+            &["exact", "id", "kind", "below", "deep", "post"],
+        ),
+        (
+            "GET /%6Frders/n%65w?x",
+            &["exact", "id", "kind", "below", "deep"],
+        ),
+        ("GET /orders/1", &["id", "below"]),
+        ("GET /users/new", &["kind"]),
+        ("POST /users/new", &["kind", "post"]),
+        ("GET /orders", &["below"]),
+        ("GET /orders/", &["below"]),
+        ("GET /orders/new/", &["below", "deep"]),
+        ("GET /orders/new/x/y", &["below", "deep"]),
+        ("GET /orders/newer/x", &["below"]),
+        ("GET /users/newer", &[]),
+        ("GET /", &[]),
+        ("POST /", &["post"]),
+        ("POST *", &["post"]),
+    ];
+    for order in permutations(rules.len()) {
+        let ordered: Vec<_> = order.iter().map(|index| rules[*index].clone()).collect();
+        let mut gate = selects(&ordered);
+        for (line, matching) in cases {
+            let mut names = ordered.iter().map(|(name, _)| *name);
+            let expected = names.find(|name| matching.contains(name));
+            check_selected(&mut gate, &Head::new(line), expected.unwrap_or_default());
+        }
+    }
+}
+
+fn permutations(length: usize) -> Vec<Vec<usize>> {
+    let Some(last) = length.checked_sub(1) else {
+        return vec![Vec::new()];
+    };
+    let shorter = permutations(last);
+    let longer = shorter.iter().flat_map(|order| {
+        (0..length).map(|place| {
+            let mut order = order.clone();
+            order.insert(place, last);
+            order
+        })
+    });
+    longer.collect()
+}
+
+#[test]
+fn preflights() {
+    let rules = json!([
+        { "match": { "path": "/open" }, "anonymous": true },
+        { "match": { "prefix": "/api" }, "require": { "scopes": ["a"] } }
+    ]);
+    let origin = ("origin", "https://app.example.com");
+    let asks_for = ("access-control-request-method", "PUT");
+    let token = |value| ("authorization", value);
+    for (line, headers, expected) in [
+        ("OPTIONS /api/x", vec![origin, asks_for], PREFLIGHT),
+        ("OPTIONS /other", vec![origin, asks_for], PREFLIGHT),
+        ("OPTIONS *", vec![origin, asks_for], PREFLIGHT),
+        ("OPTIONS /open", vec![origin, asks_for], ANONYMOUS),
+        (
+            "OPTIONS /api/x",
+            vec![("origin", "null"), asks_for],
+            PREFLIGHT,
+        ),
+        // Credentials change nothing, whatever they are.
+        (
+            "OPTIONS /api/x",
+            vec![origin, asks_for, token("Bearer abc")],
+            PREFLIGHT,
+        ),
+        (
+            "OPTIONS /api/x",
+            vec![origin, asks_for, token("Bearer a b")],
+            PREFLIGHT,
+        ),
+        (
+            "OPTIONS /api/x",
+            vec![origin, asks_for, token("Basic YTpi")],
+            PREFLIGHT,
+        ),
+        (
+            "OPTIONS /other",
+            vec![origin, asks_for, token("Bearer abc")],
+            PREFLIGHT,
+        ),
+        // What is no preflight needs what everything else needs.
+        ("OPTIONS /api/x", vec![origin], asks("a")),
+        ("OPTIONS /api/x", vec![asks_for], asks("a")),
+        ("OPTIONS /api/x", vec![], asks("a")),
+        ("OPTIONS /api/x", vec![("origin", ""), asks_for], asks("a")),
+        (
+            "OPTIONS /api/x",
+            vec![origin, ("access-control-request-method", "")],
+            asks("a"),
+        ),
+        (
+            "OPTIONS /api/x",
+            vec![origin, ("access-control-request-headers", "x")],
+            asks("a"),
+        ),
+        ("OPTIONS /other", vec![origin], FORBIDDEN),
+        ("options /api/x", vec![origin, asks_for], asks("a")),
+        ("GET /api/x", vec![origin, asks_for], asks("a")),
+        ("POST /api/x", vec![origin, asks_for], asks("a")),
+        (
+            "POST /api/x",
+            vec![origin, asks_for, ("x-http-method-override", "OPTIONS")],
+            asks("a"),
+        ),
+        // A path that could be read in two ways is refused whoever asks.
+        ("OPTIONS /api//x", vec![origin, asks_for], AMBIGUOUS),
+        ("OPTIONS /open/../api", vec![origin, asks_for], AMBIGUOUS),
+        (
+            "OPTIONS /api/%2f",
+            vec![origin, asks_for, token("Bearer abc")],
+            AMBIGUOUS,
+        ),
+    ] {
+        let mut gate = gate(&rules);
+        let head = headers.iter().fold(Head::new(line), |head, (name, value)| {
+            head.header(name, value)
+        });
+        assert_eq!(gate.send(&head), expected, "{head:?}");
+        assert_eq!(gate.callouts, 0, "{head:?}");
+    }
+    // Nor does it change anything what is known about the token.
+    for (answer, plain) in [
+        (json!({ "active": true, "scope": "a" }), PASS),
+        (json!({ "active": true, "scope": "b" }), lacks("a")),
+        (json!({ "active": false }), invalid()),
+    ] {
+        let mut gate = gate(&rules);
+        gate.endpoint = Some((200, answer.to_string()));
+        let token = Some("Bearer abc");
+        assert_eq!(gate.request("OPTIONS /api", token), plain, "{answer}");
+        let head = Head::new("OPTIONS /api")
+            .header("authorization", "Bearer abc")
+            .header(origin.0, origin.1)
+            .header(asks_for.0, asks_for.1);
+        let expected = if plain == PASS { PASS } else { PREFLIGHT };
+        assert_eq!(gate.send(&head), expected, "{answer}");
+        assert_eq!(gate.callouts, 1, "{answer}");
+    }
+}
