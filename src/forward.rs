@@ -7,10 +7,11 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::claims::ClaimId;
 use crate::introspection::response::TokenFacts;
+use crate::json;
 
 /// A longer value stays out, in bytes: upstreams have limits of their own.
 pub(crate) const MAX_VALUE: usize = 16 * 1024;
@@ -46,6 +47,11 @@ impl Forwarding {
         headers.chain(&self.payload_header).map(String::as_str)
     }
 
+    /// Whether it changes request headers.
+    pub fn changes_headers(&self) -> bool {
+        self.token_header.is_some() || self.managed().next().is_some()
+    }
+
     /// What is changed in a request that is let through; with the facts about its token, if it is
     /// for them that it is.
     pub fn edits<'a>(&'a self, facts: Option<&'a TokenFacts>) -> impl Iterator<Item = Edit<'a>> {
@@ -72,12 +78,22 @@ impl Forwarding {
 fn text(claim: &Value) -> Option<Cow<'_, str>> {
     let text = match claim {
         Value::String(text) => Cow::Borrowed(text.as_str()),
-        Value::Number(number) => Cow::Owned(number.to_string()),
+        Value::Number(number) => Cow::Owned(number_text(number)?),
         Value::Bool(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
         Value::Array(items) => Cow::Owned(joined(items)?),
         Value::Null | Value::Object(_) => return None,
     };
     can_stand_in_a_header(&text).then_some(text)
+}
+
+/// A whole number is written as one. Beyond 2⁵³ a float is not exact, and may have been read from
+/// another number.
+fn number_text(number: &Number) -> Option<String> {
+    match (json::integer(number), number.as_f64()) {
+        (Some(integer), _) => Some(integer.to_string()),
+        (None, Some(float)) if float.abs() < json::EXACT => Some(number.to_string()),
+        (None, _) => None,
+    }
 }
 
 fn joined(items: &[Value]) -> Option<String> {

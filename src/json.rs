@@ -114,14 +114,15 @@ fn equal_numbers(one: &Number, other: &Number) -> bool {
     }
 }
 
-/// The number as an integer, if it is one. Beyond 2⁵³ floats are not exact, so none is taken for
-/// an integer there.
+/// 2⁵³: beyond it floats are not exact.
+pub const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// The number as an integer, if it is one. No float beyond [`EXACT`] is taken for an integer.
 #[allow(
     clippy::cast_possible_truncation,
     reason = "floats are whole and small where they are cast"
 )]
 pub fn integer(number: &Number) -> Option<i128> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
     if let Some(integer) = number.as_i128() {
         return Some(integer);
     }

@@ -70,6 +70,13 @@ fn valid(raw: RawConfig, env: impl Fn(&str) -> Option<String>) -> Result<Authori
     let token = token(raw.token.0)?;
     let rules = rules::valid(raw.required_scopes, raw.rules, &mut claims)?;
     let forwarding = forward::valid(raw.forward.0, &token.header, &mut claims)?;
+    if rules.go_by_routes() && forwarding.changes_headers() {
+        return refuse(
+            "forward",
+            "only `filter_state` where a rule has `match.route`: when headers change, Envoy \
+             chooses the route anew, and not by the rules",
+        );
+    }
     introspection.response.claims = claims;
     introspection.response.keeps_payload = forwarding.payload_header.is_some();
     let protected_resource = protected_resource::valid(raw.protected_resource)?;

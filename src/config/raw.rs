@@ -170,7 +170,7 @@ pub(super) struct RawMatch {
     /// Any of these hosts, in any case and whatever the port; `*.example.com` is all hosts below `example.com`. Default: all.
     #[serde(default, deserialize_with = "given")]
     pub hosts: Option<Vec<String>>,
-    /// The name of the route that Envoy has chosen (`route.name`).
+    /// The name of the route that Envoy has chosen (`route.name`). Not together with what changes headers in `forward`: Envoy would choose another route after the rule.
     #[serde(default, deserialize_with = "given")]
     pub route: Option<String>,
 }
@@ -286,13 +286,13 @@ pub(super) struct RawPrecheck {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawForward {
-    /// `keep` or `remove`: whether the upstream sees the token. Default: `keep`.
+    /// `keep` or `remove`: whether the upstream sees the header that tokens come in. `remove` not where a rule has `match.route`. Default: `keep`.
     #[serde(default)]
     pub authorization: RawAuthorization,
-    /// Headers, each with the claim that it carries: strings, numbers, booleans, and arrays of strings without spaces, joined by a space. A claim that a header cannot carry unchanged stays out: one that is empty, has control characters or a space at its ends, or is longer than 16 kB. Default: none.
+    /// Headers, each with the claim that it carries: strings, numbers, booleans, and arrays of strings without spaces, joined by a space. A claim that a header cannot carry unchanged stays out: one that is empty, has control characters or a space at its ends, is longer than 16 kB, or is a number beyond 64 bits. Not where a rule has `match.route`. Default: none.
     #[serde(default)]
     pub claims: Object<Names>,
-    /// A header that carries all claims: base64url, without padding, of the endpoint's answer without `active`, up to 16 kB. Default: none.
+    /// A header that carries all claims: base64url, without padding, of the endpoint's answer as JSON without `active`, up to 16 kB. Not where a rule has `match.route`. Default: none.
     #[serde(default, deserialize_with = "given")]
     pub payload_header: Option<String>,
     /// Names in Envoy's filter state, each with the claim that stands there, as in a header: `%FILTER_STATE(wasm.portvakt.NAME:PLAIN)%`. Default: none.

@@ -856,6 +856,31 @@ fn what_is_forwarded() {
     }
 }
 
+/// Envoy chooses the route anew when headers change, and a rule by route would be for another.
+#[test]
+fn rules_by_route_and_changed_headers_exclude_each_other() {
+    let refused = Err("configuration: forward: only `filter_state` where a rule has `match.route`");
+    for (route, forward, expected) in [
+        (
+            r#"{"route":"a"}"#,
+            r#"{"filter_state":{"a":"sub"}}"#,
+            Ok(()),
+        ),
+        (r#"{"route":"a"}"#, r#"{"authorization":"keep"}"#, Ok(())),
+        (r#"{"route":"a"}"#, r#"{"claims":{"x-a":"sub"}}"#, refused),
+        (r#"{"route":"a"}"#, r#"{"payload_header":"x-a"}"#, refused),
+        (r#"{"route":"a"}"#, r#"{"authorization":"remove"}"#, refused),
+        (r#"{"path":"/a"}"#, r#"{"claims":{"x-a":"sub"}}"#, Ok(())),
+    ] {
+        let rules =
+            format!(r#"[{{"match":{{}},"require":{{}}}},{{"match":{route},"require":{{}}}}]"#);
+        check(
+            &format!(r#"{{{INTROSPECTION},"rules":{rules},"forward":{forward}}}"#),
+            expected,
+        );
+    }
+}
+
 #[test]
 fn precheck_and_protected_resource() {
     let resource = |url: &str| format!(r#""protected_resource":{{"resource":"{url}"}}"#);

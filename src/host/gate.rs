@@ -130,7 +130,11 @@ impl Gate {
     /// request in the effective context.
     pub(super) fn strip(&self, map: MapType) {
         for name in self.authorizer.forwarding.managed() {
-            remove(map, name);
+            // To be asked is cheaper for Envoy than to remove what is not there, after which it
+            // would choose the route anew.
+            if let Ok(Some(_)) = hostcalls::get_map_value_bytes(map, name) {
+                remove(map, name);
+            }
         }
     }
 

@@ -91,6 +91,11 @@ impl Rules {
             .ok_or(NoRule::NoMatch)
     }
 
+    /// Whether some rule goes by Envoy's route.
+    pub fn go_by_routes(&self) -> bool {
+        self.all.iter().any(|rule| rule.matches.route.is_some())
+    }
+
     /// The rule of that name.
     pub fn get(&self, id: RuleId) -> Option<&Rule> {
         self.all.get(id.0)
