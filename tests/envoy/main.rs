@@ -29,5 +29,6 @@ mod protocols;
 mod reconfiguration;
 mod rfc7662;
 mod rules;
+mod trailers;
 mod upgrades;
 mod waiting;
