@@ -94,7 +94,9 @@ impl WantedClaims {
 impl Claims {
     /// About how much memory they take, in bytes.
     pub fn size(&self) -> usize {
-        self.0.iter().flatten().map(json::size).sum()
+        let own = self.0.len().saturating_mul(size_of::<Option<Value>>());
+        let inside = self.0.iter().flatten().map(json::size);
+        inside.fold(own, usize::saturating_add)
     }
 
     /// What the claim is; `None` if it is absent or null.

@@ -89,10 +89,9 @@ fn text(claim: &Value) -> Option<Cow<'_, str>> {
 /// A whole number is written as one. Beyond 2⁵³ a float is not exact, and may have been read from
 /// another number.
 fn number_text(number: &Number) -> Option<String> {
-    match (json::integer(number), number.as_f64()) {
-        (Some(integer), _) => Some(integer.to_string()),
-        (None, Some(float)) if float.abs() < json::EXACT => Some(number.to_string()),
-        (None, _) => None,
+    match json::integer(number) {
+        Some(integer) => Some(integer.to_string()),
+        None => json::exact(number).map(|_| number.to_string()),
     }
 }
 
@@ -286,9 +285,7 @@ mod tests {
             Value::String(own) => text == own,
             Value::Bool(own) => text.parse() == Ok(*own),
             // Not parsed by serde_json, which is not exact: Rust's own parser is.
-            Value::Number(own) if own.is_f64() => {
-                text.parse::<f64>().ok().map(f64::to_bits) == own.as_f64().map(f64::to_bits)
-            }
+            Value::Number(own) if own.is_f64() => text.parse::<f64>().ok() == own.as_f64(),
             Value::Number(own) => {
                 let whole = own.as_i64().map(i128::from);
                 text.parse().ok() == whole.or(own.as_u64().map(i128::from))

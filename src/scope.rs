@@ -6,6 +6,8 @@
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::json::ALLOCATION;
+
 /// One scope-token that a rule asks for, or with a `*` at its end any that begins so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope(String);
@@ -19,7 +21,7 @@ pub struct ScopeError(String);
 
 /// The scopes that a token was granted, as the endpoint named them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GrantedScopes(Vec<String>);
+pub struct GrantedScopes(Vec<Box<str>>);
 
 impl Scope {
     /// Parses one scope-token.
@@ -49,19 +51,15 @@ impl GrantedScopes {
     /// From the claim `scope`, or where that is absent `scp`: a string of scope-tokens with
     /// spaces between them, or an array of scope-tokens. Anything else grants nothing.
     pub fn from_claims(scope: Option<&Value>, scp: Option<&Value>) -> Self {
-        Self(match scope.or(scp) {
-            Some(Value::String(text)) => text
-                .split(' ')
-                .filter(|token| !token.is_empty())
-                .map(str::to_owned)
-                .collect(),
-            Some(Value::Array(items)) => items
-                .iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect(),
+        let mut tokens: Vec<&str> = match scope.or(scp) {
+            Some(Value::String(text)) => text.split(' ').collect(),
+            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
-        })
+        };
+        tokens.retain(|token| !token.is_empty());
+        tokens.sort_unstable();
+        tokens.dedup();
+        Self(tokens.into_iter().map(Box::from).collect())
     }
 
     /// Whether this very scope-token was granted, or one that begins so.
@@ -71,10 +69,9 @@ impl GrantedScopes {
 
     /// About how much memory they take, in bytes.
     pub fn size(&self) -> usize {
-        let sizes = self.0.iter().map(String::len);
-        sizes.fold(0, |all, len| {
-            all.saturating_add(len).saturating_add(size_of::<String>())
-        })
+        let each = size_of::<Box<str>>().saturating_add(ALLOCATION);
+        let sizes = self.0.iter().map(|token| token.len());
+        sizes.fold(0, |all, len| all.saturating_add(len).saturating_add(each))
     }
 }
 

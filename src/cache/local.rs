@@ -1,14 +1,15 @@
 //! The facts that one worker remembers.
 //!
 //! Two caches, each with its own bound: a flood of unknown tokens fills the one for inactive
-//! tokens and pushes no good one out. Both evict by `quick_cache`'s scan-resistant policy.
+//! tokens and pushes no good one out. Both evict by `quick_cache`'s scan-resistant policy. Facts
+//! that take much memory take the places of several tokens, so that memory is bounded too.
 //!
 //! Tokens are known by their [`TokenKey`], which clients can neither compute nor choose: nobody
 //! gets another's facts, and nobody can aim for one bucket of the table.
 
 use std::hash::RandomState;
 
-use quick_cache::UnitWeighter;
+use quick_cache::Weighter;
 use quick_cache::unsync::{Cache, DefaultLifecycle};
 
 use crate::digest::TokenKey;
@@ -33,7 +34,21 @@ pub(super) struct LocalCache {
     inactive: Facts,
 }
 
-type Facts = Cache<TokenKey, Known, UnitWeighter, RandomState, DefaultLifecycle<TokenKey, Known>>;
+type Facts = Cache<TokenKey, Known, Places, RandomState, DefaultLifecycle<TokenKey, Known>>;
+
+/// How many tokens' places facts take.
+#[derive(Clone, Debug)]
+struct Places;
+
+/// How much memory one place is, in bytes.
+const PLACE: usize = 2048;
+
+impl Weighter<TokenKey, Known> for Places {
+    fn weight(&self, _: &TokenKey, known: &Known) -> u64 {
+        let places = known.what.size().div_ceil(PLACE).max(1);
+        u64::try_from(places).unwrap_or(u64::MAX)
+    }
+}
 
 impl LocalCache {
     /// An empty cache.
@@ -44,7 +59,7 @@ impl LocalCache {
             Cache::with(
                 max_entries,
                 u64::try_from(max_entries).unwrap_or(u64::MAX),
-                UnitWeighter,
+                Places,
                 RandomState::new(),
                 DefaultLifecycle::default(),
             )

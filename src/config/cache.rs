@@ -9,8 +9,9 @@ use crate::cache::lifetime::Lifetimes;
 use crate::cache::shared::SharedCache;
 use crate::introspection::IntrospectionConfig;
 
-/// A million tokens of the usual length are about a gigabyte, in each worker.
-const MAX_ENTRIES: u64 = 1_000_000;
+/// A place for a token's facts is 2 kB, and a VM has a gigabyte, in which an old and a new
+/// configuration may have to live side by side.
+const MAX_ENTRIES: u64 = 100_000;
 
 pub(super) fn valid(
     raw: RawCache,

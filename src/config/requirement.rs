@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::raw::{RawClaim, RawRequire, Wanted};
 use super::{ConfigError, claim, refuse};
 use crate::claims::WantedClaims;
+use crate::json;
 use crate::object::Object;
 use crate::policy::requirement::{
     Authentication, ClaimCondition, ClaimTest, Condition, Requirement,
@@ -89,6 +90,10 @@ fn test(key: &str, raw: RawClaim) -> Result<ClaimTest, ConfigError> {
         (None, Some(values), None, None) => Ok(ClaimTest::OneOf(
             values.into_iter().map(|Wanted(value)| value).collect(),
         )),
+        (None, None, Some(Wanted(value)), None) if json::has_nothing(&value) => refuse(
+            format!("{key}.contains"),
+            "holds something empty or null, which would ask for nothing",
+        ),
         (None, None, Some(Wanted(value)), None) => Ok(ClaimTest::Contains(value)),
         (None, None, None, Some(true)) => Ok(ClaimTest::Exists),
         (None, None, None, Some(false)) => refuse(

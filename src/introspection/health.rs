@@ -8,16 +8,17 @@ use super::response::{Answer, IntrospectionError};
 use crate::time::Time;
 
 /// The endpoint's state as the last answer left it. Begins as healthy.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Health {
-    /// The trouble that was told of, and when there was any last.
-    trouble: Option<(Discriminant<IntrospectionError>, Time)>,
+    /// The kinds of trouble that were told of, and when there was any last.
+    told: Vec<Discriminant<IntrospectionError>>,
+    trouble_at: Time,
     /// When the endpoint was seen to be out, by its last answer.
     out_at: Option<Time>,
 }
 
 /// Trouble is over when there was none for this long: a flood that opens the circuit breaker now
-/// and then is one trouble, not a hundred.
+/// and then is one trouble, not a hundred. Each kind of it is told once.
 const QUIET: Duration = Duration::from_secs(5);
 
 /// A change worth a line in the log.
@@ -27,6 +28,16 @@ pub enum Transition<'a> {
     Trouble(&'a IntrospectionError),
     /// The endpoint answers again.
     Back,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            told: Vec::new(),
+            trouble_at: Time::from_millis(0),
+            out_at: None,
+        }
+    }
 }
 
 impl Health {
@@ -41,13 +52,19 @@ impl Health {
         let is_out = answer.as_ref().is_err_and(IntrospectionError::is_outage);
         self.out_at = is_out.then_some(now);
         if let Err(error) = answer {
+            self.trouble_at = now;
             let kind = discriminant(error);
-            let before = self.trouble.replace((kind, now));
-            let is_new = before.is_none_or(|(before, _)| before != kind);
+            let is_new = !self.told.contains(&kind);
+            if is_new {
+                self.told.push(kind);
+            }
             return is_new.then_some(Transition::Trouble(error));
         }
-        let is_over = |(_, last): &mut (_, Time)| now.since(*last) >= QUIET;
-        self.trouble.take_if(is_over).map(|_| Transition::Back)
+        let is_over = !self.told.is_empty() && now.since(self.trouble_at) >= QUIET;
+        if is_over {
+            self.told.clear();
+        }
+        is_over.then_some(Transition::Back)
     }
 }
 
@@ -77,7 +94,7 @@ mod tests {
             (11, &refused, Some("begins"), false),
             (12, &refused_again, None, false),
             (13, &timeout, Some("begins"), true),
-            (14, &refused, Some("begins"), false),
+            (14, &refused, None, false),
             (30, &good, Some("ends"), false),
         ] {
             let now = Time::from_millis(seconds * 1000);
