@@ -211,7 +211,7 @@ impl Authorizer {
         }
         let step = self.step(head, peer, data, now);
         // Most requests go on: only what would not is looked at for what makes a preflight.
-        if step.may_be_preflight() && is_preflight(head) {
+        if step.may_be_preflight() && is_preflight(head, &self.token.header) {
             return Step::Decided(Decision::Forward(Grant::Preflight));
         }
         step

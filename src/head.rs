@@ -16,6 +16,9 @@ pub trait RequestHead {
 
     /// The name of the route that Envoy has chosen, if it has one.
     fn route_name(&self) -> Option<Vec<u8>>;
+
+    /// Whether the request is its head and nothing more.
+    fn ends_stream(&self) -> bool;
 }
 
 /// The client at the other end of the connection.
@@ -48,14 +51,17 @@ impl Single {
     }
 }
 
-/// Whether this is a CORS preflight (the Fetch standard's): browsers send it without credentials,
-/// and ask nothing of the API with it but what they may do.
-pub fn is_preflight(head: &impl RequestHead) -> bool {
-    let has = |name| head.header(name).is_some_and(|value| !value.is_empty());
-    head.header(":method")
-        .is_some_and(|method| method == b"OPTIONS")
-        && has("origin")
-        && has("access-control-request-method")
+/// Whether this is a CORS preflight (the Fetch standard's): browsers send it without credentials
+/// and without a body, and ask nothing of the API with it but what they may do.
+pub fn is_preflight(head: &impl RequestHead, token_header: &str) -> bool {
+    let given = |name| head.header(name).filter(|value| !value.is_empty());
+    let is_method = |name: Vec<u8>| http::Method::from_bytes(&name).is_ok();
+    given(":method").is_some_and(|method| method == b"OPTIONS")
+        && given("origin").is_some()
+        && given("access-control-request-method").is_some_and(is_method)
+        && given("authorization").is_none()
+        && given(token_header).is_none()
+        && head.ends_stream()
 }
 
 /// Whether this is a gRPC request, by Envoy's own rule: `content-type` is `application/grpc`,
@@ -95,6 +101,10 @@ pub(crate) mod fake {
         fn route_name(&self) -> Option<Vec<u8>> {
             self.header("the route's name")
         }
+
+        fn ends_stream(&self) -> bool {
+            self.header("a body").is_none()
+        }
     }
 }
 
@@ -112,10 +122,13 @@ mod tests {
         let options = (":method", "OPTIONS");
         for (headers, expected) in [
             (vec![options, origin, asks], true),
+            (vec![options, origin, asks, ("authorization", "")], true),
             (
                 vec![options, origin, asks, ("authorization", "Bearer x")],
-                true,
+                false,
             ),
+            (vec![options, origin, asks, ("x-token", "x")], false),
+            (vec![options, origin, asks, ("a body", "")], false),
             (vec![options, origin], false),
             (vec![options, asks], false),
             (vec![options], false),
@@ -126,9 +139,14 @@ mod tests {
                 vec![options, origin, ("access-control-request-method", "")],
                 false,
             ),
+            (
+                vec![options, origin, ("access-control-request-method", "G T")],
+                false,
+            ),
         ] {
             let bytes: Vec<_> = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect();
-            assert_eq!(is_preflight(&FakeHead(&bytes)), expected, "{headers:?}");
+            let found = is_preflight(&FakeHead(&bytes), "x-token");
+            assert_eq!(found, expected, "{headers:?}");
         }
     }
 

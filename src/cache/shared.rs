@@ -19,8 +19,8 @@ const WAYS: usize = 2;
 /// How many claims there are at once, at most.
 const CLAIMS: u32 = 1024;
 
-/// How long a claim holds the other workers back, and a request is held back by claims. An endpoint that takes longer may be asked by
-/// several workers at once.
+/// How long a claim holds the other workers back, and a request is held back by claims. An
+/// endpoint that takes longer may be asked by several workers at once.
 pub const CLAIM_HOLDS: Duration = Duration::from_millis(250);
 
 /// Data that all workers see, by key.

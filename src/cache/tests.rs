@@ -175,6 +175,20 @@ fn what_another_worker_has_renewed_is_not_renewed_again() {
     assert_eq!(worth(&other, &data, 1, 110_000), Worth::Fresh);
 }
 
+/// Facts that take much memory take several places.
+#[test]
+fn large_facts_push_out_more_than_one() {
+    let data = FakeData::default();
+    for (scopes, most) in [(1, 10), (300, 2)] {
+        let cache = worker(lifetimes(), 10);
+        let scopes: Vec<_> = (0..scopes).map(|n| format!("scope{n}")).collect();
+        for token in 0..30 {
+            learn(&cache, &data, token, &active(&scopes.join(" "), None), 0);
+        }
+        assert!((1..=most).contains(&cache.len()), "{}", cache.len());
+    }
+}
+
 #[test]
 fn facts_are_read_anew_under_another_configuration() {
     let data = FakeData::default();

@@ -6,11 +6,12 @@ use crate::claims::{ClaimId, WantedClaims};
 use crate::forward::Forwarding;
 
 /// Headers that say how a message is to be read or where it goes, and so are not for claims.
-const NOT_FOR_CLAIMS: [&str; 17] = [
+const NOT_FOR_CLAIMS: [&str; 20] = [
     "connection",
     "content-encoding",
     "content-length",
     "content-type",
+    "cookie",
     "expect",
     "forwarded",
     "host",
@@ -20,9 +21,11 @@ const NOT_FOR_CLAIMS: [&str; 17] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "x-forwarded-client-cert",
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-proto",
+    "x-http-method-override",
     "x-request-id",
 ];
 
@@ -70,6 +73,12 @@ pub(super) fn valid(
 /// The name of a header that the filter may set and remove, lower-case.
 fn managed(key: &str, name: &str, token_header: &str) -> Result<String, ConfigError> {
     let name = header_name(key, name)?;
+    if name.contains('_') {
+        return refuse(
+            key,
+            format!("{name:?} has a `_`, which many servers take for a `-`, and clients could use"),
+        );
+    }
     if NOT_FOR_CLAIMS.contains(&name.as_str()) || name.starts_with("x-envoy-") {
         return refuse(key, format!("{name:?} is not for claims"));
     }

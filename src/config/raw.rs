@@ -34,7 +34,7 @@ pub(super) struct RawConfig {
     /// Where the access token is.
     #[serde(default)]
     pub token: Object<RawToken>,
-    /// Default: none. Refuses tokens that cannot be right without asking the endpoint: not three parts of base64url, header or payload no JSON object, `alg` missing or `none`, another `iss`, past `exp` or before `nbf`. Accepts nothing by itself.
+    /// Default: none. Refuses tokens that cannot be right without asking the endpoint: not three parts of base64url, header or payload no JSON object, `alg` missing or `none`, another `iss`, past `exp` or before `nbf`. So not for tokens that are no JWTs; `{}` checks everything but `iss`. Accepts nothing by itself, and is not asked about tokens that are known.
     #[serde(default, deserialize_with = "given")]
     pub jwt_precheck: Option<Object<RawPrecheck>>,
     /// What the upstream is told. Every header named here is removed from each request that a client sends, on every route.
@@ -167,7 +167,7 @@ pub(super) struct RawMatch {
     /// Any of these methods. Default: all.
     #[serde(default, deserialize_with = "given")]
     pub methods: Option<Vec<String>>,
-    /// Any of these hosts, in any case and whatever the port; `*.example.com` is all hosts below `example.com`. Default: all.
+    /// Any of these hosts, in any case and whatever the port (keep `strip_any_host_port` in `envoy.yaml`, or Envoy does not ignore it); `*.example.com` is all hosts below `example.com`. Default: all.
     #[serde(default, deserialize_with = "given")]
     pub hosts: Option<Vec<String>>,
     /// The name of the route that Envoy has chosen (`route.name`). Not together with what changes headers in `forward`: Envoy would choose another route after the rule.
@@ -219,7 +219,7 @@ pub(super) struct RawClaim {
     /// It is one of these values.
     #[serde(default, deserialize_with = "given")]
     pub one_of: Option<Vec<Wanted>>,
-    /// It is an array of which some member is this value, or an object which has at least these members. Objects within are compared in the same way.
+    /// It is an array of which some member is this value (of an array here: all of its members are there), or an object which has at least these members. Objects within are compared in the same way.
     #[serde(default, deserialize_with = "given")]
     pub contains: Option<Wanted>,
     /// `true`: it is there. For a claim that must not be there, put this into `none_of`.
@@ -232,7 +232,7 @@ pub(super) struct RawClaim {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawCache {
-    /// Tokens that a worker remembers, of the active and of the inactive each; a hard bound. Default: `10000`.
+    /// Tokens that a worker remembers, of the active and of the inactive each, up to 100000; a hard bound. Facts of more than 2 kB count as several. Default: `10000`.
     #[serde(default, deserialize_with = "given")]
     pub max_entries: Option<Integer>,
     /// A known token is asked about again after this, and never counts past its `exp`; `0s`: nothing is remembered. Default: `60s`.
@@ -323,15 +323,18 @@ pub(super) struct RawChallenge {
     pub resource_metadata: Option<String>,
 }
 
-/// A whole number. Native YAML has floats only: `100.0` is one, `100.5` is not.
+/// A whole number: `100` or `100.0`, not `100.5`. A `Struct` has floats only, and Envoy hands over
+/// what has a point in YAML as a text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Integer(pub u64);
 
 impl<'de> Deserialize<'de> for Integer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let refuse = || de::Error::custom("expected a whole number, not negative");
-        let Value::Number(number) = Value::deserialize(deserializer)? else {
-            return Err(refuse());
+        let number = match Value::deserialize(deserializer)? {
+            Value::Number(number) => number,
+            Value::String(text) if text.contains('.') => text.parse().map_err(|_| refuse())?,
+            _ => return Err(refuse()),
         };
         let integer = json::integer(&number).and_then(|integer| u64::try_from(integer).ok());
         integer.map(Self).ok_or_else(refuse)

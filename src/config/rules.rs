@@ -83,8 +83,8 @@ fn matches(key: &str, raw: RawMatch) -> Result<Match, ConfigError> {
         );
     }
     let path_match = match (raw.path, raw.prefix, raw.template) {
-        (Some(text), _, _) => Some(PathMatch::Exact(path(format!("{key}.path"), &text)?)),
-        (_, Some(text), _) => Some(PathMatch::Prefix(path(format!("{key}.prefix"), &text)?)),
+        (Some(text), _, _) => Some(PathMatch::Exact(literal(format!("{key}.path"), &text)?)),
+        (_, Some(text), _) => Some(PathMatch::Prefix(literal(format!("{key}.prefix"), &text)?)),
         (_, _, Some(text)) => Some(PathMatch::Template(template(
             format!("{key}.template"),
             &text,
@@ -109,6 +109,19 @@ fn matches(key: &str, raw: RawMatch) -> Result<Match, ConfigError> {
         },
         route: raw.route,
     })
+}
+
+/// A path that is meant to the letter. Who writes a pattern here would get a rule for nothing.
+fn literal(key: String, text: &str) -> Result<Path<'static>, ConfigError> {
+    if text.contains(['*', '{', '}']) {
+        return refuse(
+            key,
+            format!(
+                "{text:?} looks like a pattern; see `prefix` and `template`, or write `%2A`, `%7B`, `%7D`"
+            ),
+        );
+    }
+    path(key, text)
 }
 
 fn path(key: String, text: &str) -> Result<Path<'static>, ConfigError> {

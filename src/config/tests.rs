@@ -445,6 +445,19 @@ fn rules() {
             Err("rules[0].match.template: \"/a/{b}.json\" is a template whose parameters"),
         ),
         (
+            r#"{"match":{"prefix":"/a/*"},"require":{}}"#,
+            Err("rules[0].match.prefix: \"/a/*\" looks like a pattern"),
+        ),
+        (
+            r#"{"match":{"path":"/a/{b}"},"require":{}}"#,
+            Err("rules[0].match.path: \"/a/{b}\" looks like a pattern"),
+        ),
+        (
+            r#"{"match":{"template":"/a/{b}/*"},"require":{}}"#,
+            Err("rules[0].match.template: \"/a/{b}/*\" is a template whose"),
+        ),
+        (r#"{"match":{"path":"/a%2A%7Bb%7D"},"require":{}}"#, Ok(())),
+        (
             r#"{"match":{"template":"/a//{b}"},"require":{}}"#,
             Err("rules[0].match.template: \"/a//{b}\" is a path that could be read in two ways"),
         ),
@@ -522,6 +535,11 @@ fn token_and_challenge() {
         ),
         (r#""token":{"max_length":65537}"#, Err("token.max_length")),
         (r#""token":{"max_length":100.0}"#, Ok(())),
+        (r#""token":{"max_length":"100.0"}"#, Ok(())),
+        (
+            r#""token":{"max_length":"100.5"}"#,
+            Err("token.max_length: expected a whole number"),
+        ),
         (
             r#""token":{"max_length":100.5}"#,
             Err("token.max_length: expected a whole number"),
@@ -724,6 +742,10 @@ fn requirements() {
             Err("a member comes twice"),
         ),
         (
+            r#"{"claims":[{"claim":"a","contains":{"b":[]}}]}"#,
+            Err("claims[0].contains: holds something empty or null"),
+        ),
+        (
             r#"{"claims":[{"claim":"a","exists":false}]}"#,
             Err("claims[0].exists: only `true`"),
         ),
@@ -813,6 +835,10 @@ fn what_is_forwarded() {
         (
             r#"{"claims":{"x-a":"sub","X-A":"aud"}}"#,
             Err("forward.claims.X-A: is given twice"),
+        ),
+        (
+            r#"{"claims":{"x_a":"sub"}}"#,
+            Err("forward.claims.x_a: \"x_a\" has a `_`"),
         ),
         (
             r#"{"claims":{"x-a":"sub","x-a":"aud"}}"#,

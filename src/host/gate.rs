@@ -140,6 +140,9 @@ impl Gate {
 
     /// Tells the upstream what it is to know with the request in the effective context.
     pub(super) fn edit(&self, grant: &Grant) {
+        if *grant == Grant::FailureMode {
+            set_reason(grant.name());
+        }
         for edit in self.authorizer.forwarding.edits(grant.facts()) {
             match edit {
                 Edit::RemoveHeader(name) => remove(MapType::HttpRequestHeaders, name),
@@ -159,7 +162,11 @@ impl Gate {
     pub(super) fn describe(&self) {
         let resource = self.authorizer.protected_resource.as_ref();
         let document = resource.map_or("{}", |resource| resource.document());
-        let headers = vec![("content-type", "application/json")];
+        // They are public: pages of any origin may read them too.
+        let headers = vec![
+            ("content-type", "application/json"),
+            ("access-control-allow-origin", "*"),
+        ];
         let _ = hostcalls::send_http_response(200, headers, Some(document.as_bytes()));
     }
 
@@ -207,7 +214,7 @@ impl Drop for Gate {
 /// Answers the stream in the effective context. `subject` is what the log says beside the reason.
 pub(super) fn reject(rejection: &Rejection, to_grpc: bool, subject: impl FnOnce() -> String) {
     let reason = rejection.reason().name();
-    let _ = hostcalls::set_property(vec!["portvakt.reason"], Some(reason.as_bytes()));
+    set_reason(reason);
     if let Ok(LogLevel::Trace | LogLevel::Debug) = hostcalls::get_log_level() {
         log_refusal(reason, &subject());
     }
@@ -218,6 +225,11 @@ pub(super) fn reject(rejection: &Rejection, to_grpc: bool, subject: impl FnOnce(
         response.headers,
         Some(response.body.as_bytes()),
     );
+}
+
+/// For the access log.
+fn set_reason(reason: &str) {
+    let _ = hostcalls::set_property(vec!["portvakt.reason"], Some(reason.as_bytes()));
 }
 
 fn remove(map: MapType, name: &str) {

@@ -7,7 +7,10 @@ use crate::head::{Peer, RequestHead, Single};
 
 /// The head of the stream whose headers the host is showing just now. Only good in
 /// `on_http_request_headers`: at other times the SDK panics.
-pub(super) struct HostHead;
+pub(super) struct HostHead {
+    /// Whether the request ends with its head.
+    pub(super) ends_stream: bool,
+}
 
 impl RequestHead for HostHead {
     fn header(&self, name: &str) -> Option<Vec<u8>> {
@@ -29,6 +32,10 @@ impl RequestHead for HostHead {
 
     fn route_name(&self) -> Option<Vec<u8>> {
         property(vec!["xds", "route_name"])
+    }
+
+    fn ends_stream(&self) -> bool {
+        self.ends_stream
     }
 }
 

@@ -31,15 +31,15 @@ impl Stream {
         }
     }
 
-    fn wait(&mut self, gate: &Gate, question: Question) -> Action {
+    fn wait(&mut self, gate: &Gate, head: &HostHead, question: Question) -> Action {
         let rule = question.rule;
         let digest = question.name().digest;
-        match gate.wait(self.context_id, question, is_grpc(&HostHead)) {
+        match gate.wait(self.context_id, question, is_grpc(head)) {
             Ok(flight) => {
                 self.waits_for = Some(flight);
                 Action::Pause
             }
-            Err(_) => carry_out(gate, &gate.authorizer.endpoint_out(), || {
+            Err(_) => carry_out(gate, head, &gate.authorizer.endpoint_out(), || {
                 gate.subject(rule, &digest)
             }),
         }
@@ -49,19 +49,18 @@ impl Stream {
 impl Context for Stream {}
 
 impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+    fn on_http_request_headers(&mut self, _count: usize, ends_stream: bool) -> Action {
+        let head = HostHead { ends_stream };
         let Some(gate) = self.gate.clone() else {
             let parameters = ChallengeParameters::default();
             let rejection = Rejection::new(Reason::EndpointOut, &parameters, &Asks::default());
-            reject(&rejection, is_grpc(&HostHead), String::new);
+            reject(&rejection, is_grpc(&head), String::new);
             return Action::Pause;
         };
         gate.strip(MapType::HttpRequestHeaders);
-        let step = gate
-            .authorizer
-            .on_request(&HostHead, &HostPeer, &HostData, now);
+        let step = gate.authorizer.on_request(&head, &HostPeer, &HostData, now);
         match step {
-            Step::Decided(decision) => carry_out(&gate, &decision, String::new),
+            Step::Decided(decision) => carry_out(&gate, &head, &decision, String::new),
             Step::Known {
                 decision,
                 lookup,
@@ -75,11 +74,11 @@ impl HttpContext for Stream {
                 if is_due {
                     gate.renew(&question);
                 }
-                carry_out(&gate, &decision, || {
+                carry_out(&gate, &head, &decision, || {
                     gate.subject(question.rule, &question.name().digest)
                 })
             }
-            Step::Introspect(question) => self.wait(&gate, question),
+            Step::Introspect(question) => self.wait(&gate, &head, question),
         }
     }
 
@@ -101,7 +100,12 @@ impl Drop for Stream {
     }
 }
 
-fn carry_out(gate: &Gate, decision: &Decision, subject: impl FnOnce() -> String) -> Action {
+fn carry_out(
+    gate: &Gate,
+    head: &HostHead,
+    decision: &Decision,
+    subject: impl FnOnce() -> String,
+) -> Action {
     gate.metrics.decided(decision);
     match decision {
         Decision::Forward(grant) => {
@@ -113,7 +117,7 @@ fn carry_out(gate: &Gate, decision: &Decision, subject: impl FnOnce() -> String)
             Action::Pause
         }
         Decision::Reject(rejection) => {
-            reject(rejection, is_grpc(&HostHead), subject);
+            reject(rejection, is_grpc(head), subject);
             Action::Pause
         }
     }

@@ -288,7 +288,7 @@ impl<'de> Visitor<'de> for MembersVisitor<'_> {
 fn what_is_wrong(error: &serde_json::Error) -> &'static str {
     use serde_json::error::Category;
     match error.classify() {
-        Category::Syntax | Category::Eof | Category::Io => "it is not JSON",
+        Category::Syntax | Category::Eof | Category::Io => "it is not JSON, or nests too deep",
         Category::Data => "it is no object, or a member of it comes twice",
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A rule may only decide on a path that every upstream reads as we do. What some would read
 //! otherwise is refused: empty and dot segments, backslashes, path parameters (`/admin;x`, which
-//! some servers cut off), encoded slashes, dots and control characters. The rest is compared
+//! some servers cut off), encoded slashes, dots, question marks, number
+//! signs and control characters, and what would be another path if it were decoded twice. The rest is compared
 //! percent-decoded, so that `/%61dmin` cannot slip past a rule for `/admin`.
 
 use std::borrow::Cow;
@@ -83,16 +84,22 @@ fn has_ambiguous_segment(path: &[u8]) -> bool {
     false
 }
 
-/// Escapes that are broken, or that stand for `/`, `\`, `.`, `;` or a control character.
+/// Escapes that are broken, that stand for `/`, `\`, `.`, `;`, `?`, `#` or a control character, or
+/// that stand for `%` so that something is left that could be decoded again.
 fn has_ambiguous_escape(path: &[u8]) -> bool {
     path.split(|b| *b == b'%').skip(1).any(|escape| {
         let digit = |index: usize| escape.get(index).map(u8::to_ascii_lowercase);
+        let is_hex = |index| digit(index).is_some_and(|b| b.is_ascii_hexdigit());
         match (digit(0), digit(1)) {
+            (Some(b'2'), Some(b'5')) => is_hex(2) && is_hex(3),
             (Some(high), Some(low)) => {
                 !high.is_ascii_hexdigit()
                     || !low.is_ascii_hexdigit()
                     || matches!((high, low), (b'0' | b'1', _))
-                    || matches!(&[high, low], b"2f" | b"5c" | b"2e" | b"3b" | b"7f")
+                    || matches!(
+                        &[high, low],
+                        b"2e" | b"2f" | b"23" | b"3b" | b"3f" | b"5c" | b"7f"
+                    )
             }
             _ => true,
         }
@@ -121,7 +128,12 @@ mod tests {
             ("/a%20b", Ok("/a b")),
             ("/bl%C3%A5", Ok("/blå")),
             ("/bl%c3%a5", Ok("/blå")),
-            ("/a%3Fb", Ok("/a?b")),
+            ("/a%3Fb", Err(Ambiguous)),
+            ("/a%23b", Err(Ambiguous)),
+            ("/%2561dmin", Err(Ambiguous)),
+            ("/a%25", Ok("/a%")),
+            ("/a%25zz", Ok("/a%zz")),
+            ("/a%25%61", Ok("/a%a")),
             ("/100%25", Ok("/100%")),
             ("/...", Ok("/...")),
             ("/.well-known/x", Ok("/.well-known/x")),

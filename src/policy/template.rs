@@ -21,7 +21,7 @@ pub enum TemplateError {
     /// It is no path.
     #[error("{0}")]
     Path(#[from] PathError),
-    /// A parameter is not a whole segment, has no name, or an odd one.
+    /// A parameter is not a whole segment, has no name, or an odd one; or there is a `*`.
     #[error("a template whose parameters are not whole segments like `{{id}}`")]
     Parameter,
 }
@@ -76,7 +76,7 @@ impl Segment {
             .and_then(|rest| rest.strip_suffix('}'));
         match name {
             Some(name) if is_name(name) => Ok(Self::Parameter),
-            None if !text.contains(['{', '}']) => Ok(Self::Literal(
+            None if !text.contains(['{', '}', '*']) => Ok(Self::Literal(
                 percent_encoding::percent_decode_str(text).collect(),
             )),
             _ => Err(TemplateError::Parameter),
@@ -136,6 +136,8 @@ mod tests {
             "/a//{id}",
             "/../{id}",
             "/a/{id}/%2f",
+            "/a/*",
+            "/a/{id}/**",
             "*",
         ] {
             assert!(Template::parse(text).is_err(), "{text}");

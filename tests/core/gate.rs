@@ -184,6 +184,10 @@ impl RequestHead for Head<'_> {
     fn route_name(&self) -> Option<Vec<u8>> {
         self.route.map(|name| name.as_bytes().to_vec())
     }
+
+    fn ends_stream(&self) -> bool {
+        true
+    }
 }
 
 impl Peer for Head<'_> {

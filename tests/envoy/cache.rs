@@ -360,6 +360,10 @@ async fn failure_mode_allow() {
     gateway.idp.set_fault(Some(Fault::Outage));
     let metric = "wasmcustom.portvakt.decisions.result.allow.reason.failure_mode";
     assert_eq!(gateway.get_with(&gateway.token("other")).await.status, 200);
+    until("the access log says so", async || {
+        gateway.log().contains(" failure_mode\n")
+    })
+    .await;
     gateway.assert_stat(metric, 1).await;
     until(
         "what is known of the inactive token is past its time",

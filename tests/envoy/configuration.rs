@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::{
     Form, Gateway, Setup, filter_config, plugin, shipped_config, start_in_vain, string_value,
-    validate,
+    validate, validate_yaml,
 };
 
 const ENDPOINT: (&str, &str) = (
@@ -129,6 +129,39 @@ fn what_envoy_refuses_to_start_with() {
     let whole = with(json!({ "required_scopes": ["a"], "cache": { "max_entries": 100.0 } }));
     for form in [Form::Native, Form::Json] {
         check(form.of(&whole), &[ENDPOINT], Ok(()));
+    }
+}
+
+/// In YAML Envoy makes texts of numbers with a point.
+#[test]
+fn whole_numbers_in_yaml() {
+    let shipped = include_str!("../../envoy.yaml");
+    let section = "introspection: { cluster: texas, timeout: 1s }";
+    assert!(shipped.contains(section));
+    for (number, expected) in [
+        ("4096", Ok(())),
+        ("4096.0", Ok(())),
+        (
+            "4096.5",
+            Err("configuration: token.max_length: expected a whole number"),
+        ),
+        (
+            "many",
+            Err("configuration: token.max_length: expected a whole number"),
+        ),
+    ] {
+        let token =
+            format!("{section}\n                            token: {{ max_length: {number} }}");
+        let output = validate_yaml(&shipped.replace(section, &token), &[ENDPOINT]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            output.status.success(),
+            expected.is_ok(),
+            "{number}: {said}"
+        );
+        if let Err(line) = expected {
+            assert!(said.contains(line), "{number}: {said}");
+        }
     }
 }
 

@@ -349,7 +349,18 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
 /// Runs `envoy --mode validate` on this configuration, in the repository's folder.
 pub fn validate(config: &Value, environment: &[(&str, &str)]) -> Output {
     let folder = TempDir::new().unwrap();
-    let config_file = write_config(&folder, config);
+    validate_file(&write_config(&folder, config), environment)
+}
+
+/// Runs `envoy --mode validate` on a file of YAML, which Envoy reads otherwise than JSON.
+pub fn validate_yaml(config: &str, environment: &[(&str, &str)]) -> Output {
+    let folder = TempDir::new().unwrap();
+    let config_file = folder.path().join("envoy.yaml");
+    fs::write(&config_file, config).unwrap();
+    validate_file(&config_file, environment)
+}
+
+fn validate_file(config_file: &Path, environment: &[(&str, &str)]) -> Output {
     Command::new(envoy_binary())
         .args(["--mode", "validate", "-c"])
         .arg(config_file)

@@ -74,6 +74,14 @@ async fn check(gateway: &Gateway, head: &str, expected: End) {
     assert_eq!(found, (expected, expected == Open), "{head}: {answer:?}");
 }
 
+/// Without what `envoy.yaml` has Envoy cut off.
+fn with_hosts_as_they_are(config: &mut Value) {
+    let manager = at(config, CONNECTION_MANAGER).as_object_mut().unwrap();
+    for key in ["strip_any_host_port", "strip_trailing_host_dot"] {
+        manager.remove(key).unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn by_host() {
     let rules = [
@@ -85,13 +93,18 @@ async fn by_host() {
         ),
         ("open", json!({ "path": "/open" })),
     ];
-    let gateway = gateway(&rules, Setup::default()).await;
+    let setup = Setup {
+        edit: with_hosts_as_they_are,
+        ..Setup::default()
+    };
+    let gateway = gateway(&rules, setup).await;
     for (head, expected) in [
         ("GET / HTTP/1.1\nhost: api.example.com", Rule("api")),
         ("GET / HTTP/1.1\nHOST: API.Example.COM", Rule("api")),
         ("GET / HTTP/1.1\nhost: api.example.com:8080", Rule("api")),
-        ("GET / HTTP/1.1\nhost: api.example.com.", Rule("api")),
-        ("GET / HTTP/1.1\nhost: Api.example.com.:443", Rule("api")),
+        ("GET / HTTP/1.1\nhost: api.example.com.", Ambiguous),
+        ("GET / HTTP/1.1\nhost: Api.example.com.:443", Ambiguous),
+        ("GET / HTTP/1.1\nhost: api.example.com:", Ambiguous),
         ("GET / HTTP/1.1\nhost:  api.example.com ", Rule("api")),
         ("GET /open HTTP/1.1\nhost: api.example.com", Rule("api")),
         ("GET / HTTP/1.1\nhost: [::1]:8080", Rule("v6")),
@@ -141,6 +154,49 @@ async fn by_host() {
         ("GET /open HTTP/1.0", Envoy(426)),
     ] {
         check(&gateway, head, expected).await;
+    }
+}
+
+/// Envoy chooses a virtual host by port and dot too, if it is not told to cut them off. Then a host
+/// by another spelling would be let in by one host's rule and go to another host's upstream.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_virtual_host_is_the_rules_host() {
+    let gateway = Gateway::start(Setup {
+        plugin: json!({
+            "introspection": { "cluster": "texas" },
+            "rules": [
+                { "match": { "hosts": ["public.example.com"] }, "anonymous": true },
+                { "match": {}, "require": {} }
+            ],
+        }),
+        edit: |config| {
+            let host = |name: &str, domain: &str, status: u16| {
+                json!({
+                    "name": name,
+                    "domains": [domain],
+                    "routes": [{ "match": { "prefix": "/" }, "direct_response": { "status": status } }],
+                })
+            };
+            let hosts = format!("{CONNECTION_MANAGER}/route_config/virtual_hosts");
+            *at(config, &hosts) = json!([
+                host("public", "public.example.com", 298),
+                host("private", "*", 299)
+            ]);
+        },
+        ..Setup::default()
+    })
+    .await;
+    for (host, status) in [
+        ("public.example.com", 298),
+        ("PUBLIC.example.com:9999", 298),
+        ("public.example.com.", 298),
+        ("public.example.com.:9999", 298),
+        ("other.example.com", 401),
+        ("public.example.com..", 400),
+    ] {
+        let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let answer = raw(gateway.address, request.as_bytes()).await;
+        assert_eq!(answer.status, status, "{host}: {answer:?}");
     }
 }
 
@@ -557,8 +613,8 @@ async fn preflights() {
         ("OPTIONS /other", format!("{ORIGIN}\n{ASKS}"), Open),
         (
             "OPTIONS /api/x",
-            format!("{ORIGIN}\n{ASKS}\nauthorization: Bearer garbage"),
-            Open,
+            format!("{ORIGIN}\n{ASKS}\ncontent-length: 2"),
+            Rule("api:write"),
         ),
         (
             "OPTIONS /api/x",
