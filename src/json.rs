@@ -77,9 +77,10 @@ impl<'de> Visitor<'de> for UniqueVisitor {
         let mut all = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             let value = members.next_value_seed(Self)?;
-            if all.insert(name, value).is_some() {
-                return Err(de::Error::custom("a member comes twice"));
+            if all.contains_key(&name) {
+                return Err(de::Error::custom(format_args!("`{name}` is given twice")));
             }
+            all.insert(name, value);
         }
         Ok(Value::Object(all))
     }

@@ -1,6 +1,6 @@
 //! The section `forward`.
 
-use super::raw::{Names, RawAuthorization, RawForward};
+use super::raw::{RawAuthorization, RawForward};
 use super::{ConfigError, claim, header_name, refuse};
 use crate::claims::{ClaimId, WantedClaims};
 use crate::forward::Forwarding;
@@ -34,7 +34,7 @@ pub(super) fn valid(
     token_header: &str,
     claims: &mut WantedClaims,
 ) -> Result<Forwarding, ConfigError> {
-    let Names(names) = raw.claims.0;
+    let names = raw.claims.0;
     let mut headers: Vec<(String, ClaimId)> = Vec::with_capacity(names.len());
     for (name, path) in names {
         let key = format!("forward.claims.{name}");
@@ -54,8 +54,7 @@ pub(super) fn valid(
     {
         return refuse(key, format!("{name:?} carries a claim already"));
     }
-    let Names(names) = raw.filter_state.0;
-    let filter_state = names.into_iter().map(|(name, path)| {
+    let filter_state = raw.filter_state.0.into_iter().map(|(name, path)| {
         let key = format!("forward.filter_state.{name}");
         Ok((state_name(&key, name)?, claim(&key, &path, claims)?))
     });

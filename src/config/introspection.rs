@@ -214,7 +214,7 @@ fn secret(raw: RawSecret, env: &impl Fn(&str) -> Option<String>) -> Result<Secre
     Ok(Secret::new(text))
 }
 
-fn headers(Fields(raw): Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
+fn headers(raw: Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
     let authenticates = matches!(
         api,
         Api::Rfc7662 {
@@ -247,7 +247,7 @@ fn headers(Fields(raw): Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
     Ok(ExtraFields(fields))
 }
 
-fn parameters(Fields(raw): Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
+fn parameters(raw: Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
     let own: &[&str] = match api {
         Api::Texas { .. } => &["identity_provider", "token"],
         Api::Rfc7662 {

@@ -16,8 +16,6 @@ use std::time::Duration;
 
 use http::HeaderName;
 use raw::{Integer, RawChallenge, RawConfig, RawPrecheck, RawToken};
-use serde::Deserializer;
-use wire::Wire;
 
 use crate::authorizer::Authorizer;
 use crate::bearer::TokenSource;
@@ -40,26 +38,9 @@ pub fn parse(
     bytes: &[u8],
     env: impl Fn(&str) -> Option<String>,
 ) -> Result<Authorizer, ConfigError> {
-    let raw = match wire::read(bytes) {
-        Wire::Native(value) => raw(value)?,
-        Wire::Json(json) => {
-            let mut deserializer = serde_json::Deserializer::from_slice(json);
-            let raw = raw(&mut deserializer)?;
-            deserializer
-                .end()
-                .map_err(|error| ConfigError::new(".", error.to_string()))?;
-            raw
-        }
-    };
-    valid(raw, env)
-}
-
-fn raw<'de, D>(deserializer: D) -> Result<RawConfig, ConfigError>
-where
-    D: Deserializer<'de, Error = serde_json::Error>,
-{
-    match serde_path_to_error::deserialize(deserializer) {
-        Ok(Object(raw)) => Ok(raw),
+    let value = wire::read(bytes).or_else(|error| refuse(".", error.to_string()))?;
+    match serde_path_to_error::deserialize(value) {
+        Ok(Object(raw)) => valid(raw, env),
         Err(error) => refuse(error.path().to_string(), error.inner().to_string()),
     }
 }

@@ -3,13 +3,14 @@
 //! Unknown keys are errors everywhere, and so is a key with nothing behind it (`null`): an empty
 //! condition must not read as no condition.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::json::{self, Unique};
+use crate::json;
 use crate::object::Object;
 
 /// The whole plugin configuration. What is said of each key here is the README's reference.
@@ -347,13 +348,12 @@ pub(super) struct Wanted(pub Value);
 
 impl<'de> Deserialize<'de> for Wanted {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Unique(value) = Unique::deserialize(deserializer)?;
-        if value.is_null() {
-            return Err(de::Error::custom(
+        match Value::deserialize(deserializer)? {
+            Value::Null => Err(de::Error::custom(
                 "expected a value; what is null counts as absent",
-            ));
+            )),
+            value => Ok(Self(value)),
         }
-        Ok(Self(value))
     }
 }
 
@@ -363,57 +363,18 @@ pub(super) struct Document(pub Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Document {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Unique::deserialize(deserializer)? {
-            Unique(Value::Object(members)) => Ok(Self(members)),
-            Unique(_) => Err(de::Error::custom("expected an object")),
+        match Value::deserialize(deserializer)? {
+            Value::Object(members) => Ok(Self(members)),
+            _ => Err(de::Error::custom("expected an object")),
         }
     }
 }
 
-/// Names, each once, and what each of them stands for.
-#[derive(Debug, Default)]
-pub(super) struct Names(pub Vec<(String, String)>);
+/// Names, and what each of them stands for.
+pub(super) type Names = BTreeMap<String, String>;
 
-impl<'de> Deserialize<'de> for Names {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Fields(fields) = Fields::deserialize(deserializer)?;
-        let names = fields
-            .into_iter()
-            .map(|(name, Hidden(value))| (name, value));
-        Ok(Self(names.collect()))
-    }
-}
-
-/// Names and values, each name once.
-#[derive(Debug, Default)]
-pub(super) struct Fields(pub Vec<(String, Hidden)>);
-
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FieldsVisitor).map(Self)
-    }
-}
-
-struct FieldsVisitor;
-
-impl<'de> Visitor<'de> for FieldsVisitor {
-    type Value = Vec<(String, Hidden)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of strings")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields: Self::Value = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, _>()? {
-            if fields.iter().any(|(other, _)| *other == name) {
-                return Err(de::Error::custom(format_args!("`{name}` is given twice")));
-            }
-            fields.push((name, value));
-        }
-        Ok(fields)
-    }
-}
+/// Names and values that may be secrets.
+pub(super) type Fields = BTreeMap<String, Hidden>;
 
 /// A text that may be a secret: neither it nor what stands in its place is ever printed.
 #[derive(Clone)]

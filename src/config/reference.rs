@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
 use serde_json::Value;
 
-use super::raw::{Document, Fields, Hidden, Integer, Names, RawConfig, Wanted};
+use super::raw::{Document, Hidden, Integer, RawConfig, Wanted};
 use crate::authorizer::Grant;
 use crate::object::Object;
 use crate::rejection::Reason;
@@ -34,14 +34,6 @@ schema!(Integer, json_schema!({ "type": "integer", "minimum": 0 }));
 schema!(Wanted, json_schema!({ "not": { "type": "null" } }));
 schema!(Hidden, json_schema!({ "type": "string" }));
 schema!(Document, json_schema!({ "type": "object" }));
-schema!(
-    Fields,
-    json_schema!({ "type": "object", "additionalProperties": { "type": "string" } })
-);
-schema!(
-    Names,
-    json_schema!({ "type": "object", "additionalProperties": { "type": "string" } })
-);
 
 impl<T: JsonSchema> JsonSchema for Object<T> {
     fn inline_schema() -> bool {

@@ -7,24 +7,14 @@ use prost_types::value::Kind;
 use prost_types::{Struct, Value as ProtoValue};
 use serde_json::{Map, Number, Value};
 
-use crate::json;
+use crate::json::{self, Unique};
 
-/// What Envoy handed over.
-pub(super) enum Wire<'a> {
-    /// JSON, not parsed yet.
-    Json(&'a [u8]),
-    /// What a `Struct` holds.
-    Native(Value),
-}
-
-/// Tells the two apart. A `Struct` begins with the tag of its first field, a line break; so may
-/// JSON, but no JSON text is a `Struct` from its first to its last byte.
-pub(super) fn read(bytes: &[u8]) -> Wire<'_> {
+/// Reads either. A `Struct` begins with the tag of its first field, a line break; so may JSON, but
+/// no JSON text is a `Struct` from its first to its last byte.
+pub(super) fn read(bytes: &[u8]) -> serde_json::Result<Value> {
     match Struct::decode(bytes) {
-        Ok(found) if !bytes.is_empty() && found.encoded_len() == bytes.len() => {
-            Wire::Native(object(found))
-        }
-        _ => Wire::Json(bytes),
+        Ok(found) if !bytes.is_empty() && found.encoded_len() == bytes.len() => Ok(object(found)),
+        _ => serde_json::from_slice(bytes).map(|Unique(value)| value),
     }
 }
 
@@ -91,37 +81,23 @@ pub(super) mod tests {
             "b": { "c": true, "d": "\n{", "e": {}, "f": [], "g": null },
         });
         let bytes = proto_struct(value.as_object().unwrap()).encode_to_vec();
-        match read(&bytes) {
-            Wire::Native(found) => assert_eq!(found, value),
-            Wire::Json(_) => panic!("taken for JSON"),
-        }
+        assert_eq!(read(&bytes).unwrap(), value);
     }
 
     #[test]
     fn everything_else_is_json() {
-        for text in [
-            "",
-            "{}",
-            "\n{}",
-            "\n\n{\"a\":1}",
-            "\n \n \n {}\n",
-            "\r\n{}",
-            "\n",
-        ] {
-            assert!(
-                matches!(read(text.as_bytes()), Wire::Json(found) if found == text.as_bytes()),
-                "{text:?}"
-            );
+        for text in ["{}", "\n{}", "\n\n{\"a\":1}", "\n \n \n {}\n", "\r\n{}"] {
+            let expected: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(read(text.as_bytes()).unwrap(), expected, "{text:?}");
+        }
+        for text in ["", "\n", "{", "{} {}", r#"{"a":1,"a":1}"#] {
+            assert!(read(text.as_bytes()).is_err(), "{text:?}");
         }
         let some = json!({ "required_scopes": ["a"] });
         let whole = proto_struct(some.as_object().unwrap()).encode_to_vec();
         for end in 1..whole.len() {
             let part = &whole[..end];
-            assert!(
-                matches!(read(part), Wire::Json(_)),
-                "{}",
-                part.escape_ascii()
-            );
+            assert!(read(part).is_err(), "{}", part.escape_ascii());
         }
     }
 }
