@@ -3,7 +3,7 @@
 use dev_idp::{Fault, Mint};
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, Setup, plugin, until};
+use crate::gateway::{Form, Gateway, Setup, plugin, until};
 
 /// What an answer must be.
 struct Expected {
@@ -78,9 +78,19 @@ const INVALID_TOKEN: &str = r#"Bearer realm="test", error="invalid_token""#;
 const INSUFFICIENT: &str = r#"Bearer realm="test", error="insufficient_scope", scope="api:read""#;
 
 #[tokio::test(flavor = "multi_thread")]
+async fn refusals_by_a_configuration_in_yaml() {
+    refusals(Form::Native).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_by_a_configuration_in_json() {
+    refusals(Form::Json).await;
+}
+
 #[allow(clippy::too_many_lines, reason = "a table")]
-async fn refusals() {
+async fn refusals(form: Form) {
     let gateway = Gateway::start(Setup {
+        form,
         envoy_normalizes_paths: false,
         ..Setup::default()
     })
