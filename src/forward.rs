@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use serde_json::{Number, Value};
 
 use crate::claims::ClaimId;
-use crate::introspection::response::TokenFacts;
+use crate::introspection::facts::TokenFacts;
 use crate::json;
 
 /// A longer value stays out, in bytes: upstreams have limits of their own.

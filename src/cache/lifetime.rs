@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::introspection::response::Introspection;
+use crate::introspection::facts::Introspection;
 use crate::time::Time;
 
 /// A failed renewal is tried again after this, if the callout's own timeout is not longer.
@@ -102,7 +102,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::introspection::response::TokenFacts;
+    use crate::introspection::facts::TokenFacts;
 
     const SECOND: u64 = 1000;
     /// When the facts of all cases were learned.

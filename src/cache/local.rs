@@ -13,7 +13,7 @@ use quick_cache::Weighter;
 use quick_cache::unsync::{Cache, DefaultLifecycle};
 
 use crate::digest::TokenKey;
-use crate::introspection::response::Introspection;
+use crate::introspection::facts::Introspection;
 use crate::time::Time;
 
 /// Facts about a token, and when they were learned.

@@ -16,7 +16,8 @@ use crate::cache::local::{Known, LocalCache};
 use crate::cache::shared::{Kind, SharedCache, SharedData};
 use crate::cache::slot::{MAX_ANSWER, Slot};
 use crate::digest::{TokenKey, TokenKeys, TokenName};
-use crate::introspection::response::{Introspection, ResponseReader};
+use crate::introspection::facts::Introspection;
+use crate::introspection::response::ResponseReader;
 use crate::time::Time;
 
 /// Facts that take more memory are not remembered, in bytes.

@@ -71,7 +71,7 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::introspection::response::Introspection;
+    use crate::introspection::facts::Introspection;
 
     #[test]
     fn trouble_is_told_when_it_begins_and_when_it_is_over() {

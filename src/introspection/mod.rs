@@ -1,8 +1,9 @@
 //! Asking the introspection endpoint about an access token.
 //!
 //! Sans-IO: the callout is built as a value ([`request`]), its answer is read as a value
-//! ([`response`]), and who waits for what is kept in [`flights`]. The host only carries them.
+//! ([`response`], [`facts`]), and who waits for what is kept in [`flights`]. The host only carries them.
 
+pub mod facts;
 pub mod flights;
 pub mod health;
 pub mod request;

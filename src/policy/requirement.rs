@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::claims::ClaimId;
-use crate::introspection::response::TokenFacts;
+use crate::introspection::facts::TokenFacts;
 use crate::json;
 use crate::scope::Scope;
 use crate::time::Time;
