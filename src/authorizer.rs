@@ -347,36 +347,26 @@ impl Authorizer {
         };
         match answer {
             Ok(what) => (self.judge(requirement, what, peer, now), None),
-            Err(error) if error.is_outage() => {
-                self.without_answer(requirement, name, peer, data, now)
+            // Not asked, because others are asking it in vain.
+            Err(error) if error.is_outage() || self.is_out(now) => {
+                let may_fail_open = self.failure_mode_allow && error.is_outage();
+                let known = self
+                    .cache
+                    .look_up(name, now, &self.introspection.response, data);
+                match known {
+                    Some(found) if found.worth != Worth::None => {
+                        let decision = self.judge(requirement, &found.what, peer, now);
+                        (decision, Some(Lookup::Stale))
+                    }
+                    // Whoever is remembered as inactive or expired is let through in no case.
+                    Some(found) if may_fail_open && found.what.has_ended(now) => {
+                        (self.reject(Reason::InvalidToken, requirement.asks()), None)
+                    }
+                    _ if may_fail_open => (Decision::Forward(Grant::FailureMode), None),
+                    _ => (self.endpoint_out(), None),
+                }
             }
             Err(_) => (self.endpoint_out(), None),
-        }
-    }
-
-    /// The endpoint is out: what was known before may still count, and whoever is remembered as
-    /// inactive or expired is let through in no case.
-    fn without_answer(
-        &self,
-        requirement: &Requirement,
-        name: &TokenName,
-        peer: &impl Peer,
-        data: &impl SharedData,
-        now: Time,
-    ) -> (Decision, Option<Lookup>) {
-        let known = self
-            .cache
-            .look_up(name, now, &self.introspection.response, data);
-        match known {
-            Some(found) if found.worth != Worth::None => {
-                let decision = self.judge(requirement, &found.what, peer, now);
-                (decision, Some(Lookup::Stale))
-            }
-            Some(found) if self.failure_mode_allow && found.what.has_ended(now) => {
-                (self.reject(Reason::InvalidToken, requirement.asks()), None)
-            }
-            _ if self.failure_mode_allow => (Decision::Forward(Grant::FailureMode), None),
-            _ => (self.endpoint_out(), None),
         }
     }
 

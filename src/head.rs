@@ -55,12 +55,17 @@ impl Single {
 /// and without a body, and ask nothing of the API with it but what they may do.
 pub fn is_preflight(head: &impl RequestHead, token_header: &str) -> bool {
     let given = |name| head.header(name).filter(|value| !value.is_empty());
+    let is_empty = |header| match header {
+        Single::Absent => true,
+        Single::Value(value) => value.is_empty(),
+        Single::Repeated => false,
+    };
     let is_method = |name: Vec<u8>| http::Method::from_bytes(&name).is_ok();
     given(":method").is_some_and(|method| method == b"OPTIONS")
         && given("origin").is_some()
         && given("access-control-request-method").is_some_and(is_method)
-        && given("authorization").is_none()
-        && given(token_header).is_none()
+        && is_empty(head.single("authorization"))
+        && is_empty(head.single(token_header))
         && head.ends_stream()
 }
 
@@ -128,6 +133,10 @@ mod tests {
                 false,
             ),
             (vec![options, origin, asks, ("x-token", "x")], false),
+            (
+                vec![options, origin, asks, ("x-token", ""), ("x-token", "x")],
+                false,
+            ),
             (vec![options, origin, asks, ("a body", "")], false),
             (vec![options, origin], false),
             (vec![options, asks], false),

@@ -179,6 +179,16 @@ pub fn contains(outer: &Value, inner: &Value) -> bool {
     }
 }
 
+/// Whether a value has a number in it that is equal to none, or is one.
+pub fn has_inexact(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => integer(number).is_none() && exact(number).is_none(),
+        Value::Array(items) => items.iter().any(has_inexact),
+        Value::Object(members) => members.values().any(has_inexact),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
+    }
+}
+
 /// Whether a value has something empty or null in it, or is that: to contain it would ask for
 /// nothing.
 pub fn has_nothing(value: &Value) -> bool {

@@ -14,7 +14,7 @@ use crate::bearer::AccessToken;
 use crate::cache::lifetime::{Lifetimes, Worth};
 use crate::cache::local::{Known, LocalCache};
 use crate::cache::shared::{Kind, SharedCache, SharedData};
-use crate::cache::slot::{MAX_ANSWER, Slot};
+use crate::cache::slot::{MAX_ANSWER, MAX_SHARED, Slot};
 use crate::digest::{TokenKey, TokenKeys, TokenName};
 use crate::introspection::facts::Introspection;
 use crate::introspection::response::ResponseReader;
@@ -186,6 +186,10 @@ impl Cache {
         let known = self.known(what.clone(), asked_at);
         self.local.borrow_mut().insert(name.key, known);
         if let Some(shared) = &self.shared {
+            if answer.len() > MAX_SHARED {
+                shared.forget(data, &name.digest);
+                return;
+            }
             let kind = match what {
                 Introspection::Active(_) => Kind::Active,
                 Introspection::Inactive => Kind::Inactive,

@@ -11,8 +11,12 @@ use crate::time::Time;
 /// The layout: changes whenever the bytes below mean something else.
 const LAYOUT: u8 = 1;
 
-/// A longer answer is not remembered. With the number of entries, this bounds the memory.
+/// A longer answer is not remembered, in bytes.
 pub const MAX_ANSWER: usize = 16 * 1024;
+
+/// A longer answer is not shared, in bytes: with the number of slots, this bounds the memory that
+/// is the workers' in common.
+pub const MAX_SHARED: usize = 4 * 1024;
 
 /// Tells apart what is asked: endpoint, API, and everything else in the request but the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

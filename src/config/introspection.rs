@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::raw::{
-    Fields, Hidden, RawApi, RawClientAuthentication, RawIntrospection, RawMethod, RawSecret,
+    Fields, Hidden, RawApi, RawClientAuthentication, RawIntrospection, RawMethod, RawSecret, SECRET,
 };
 use super::{ConfigError, header_name, refuse};
 use crate::introspection::request::{ClientAuthentication, Endpoint, ExtraFields, Secret};
@@ -163,7 +163,7 @@ fn client_authentication(
     env: &impl Fn(&str) -> Option<String>,
 ) -> Result<ClientAuthentication, ConfigError> {
     let id_key = "introspection.client_authentication.client_id";
-    let secret = secret(raw.secret.0, env)?;
+    let secret = secret(raw.secret, env)?;
     let client_id = match (raw.method, raw.client_id) {
         (RawMethod::Bearer, None) => return bearer(secret),
         (RawMethod::Bearer, Some(_)) => return refuse(id_key, "not with `method: bearer`"),
@@ -206,7 +206,7 @@ fn secret(raw: RawSecret, env: &impl Fn(&str) -> Option<String>) -> Result<Secre
                 );
             }
         },
-        (_, _) => return refuse(key, "expected either { env: NAME } or { inline: TEXT }"),
+        (_, _) => return refuse(key, SECRET),
     };
     if text.is_empty() {
         return refuse(key, "is empty");

@@ -106,7 +106,7 @@ pub(super) struct RawClientAuthentication {
     #[serde(default, deserialize_with = "given")]
     pub client_id: Option<String>,
     /// The client's secret, or with `bearer` the filter's own access token. Required, one of the two:
-    pub secret: Object<RawSecret>,
+    pub secret: RawSecret,
 }
 
 /// Client authentication methods, by their registered names where they have one.
@@ -119,18 +119,40 @@ pub(super) enum RawMethod {
     Bearer,
 }
 
-/// Where a secret comes from.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Where a secret comes from. Whatever else is written there may be the secret: it is not printed.
+#[derive(Debug)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawSecret {
     /// The name of a variable in the VM's environment.
-    #[serde(default, deserialize_with = "given")]
     pub env: Option<Hidden>,
     /// The secret itself.
-    #[serde(default, deserialize_with = "given")]
     pub inline: Option<Hidden>,
 }
+
+impl<'de> Deserialize<'de> for RawSecret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut secret = Self {
+            env: None,
+            inline: None,
+        };
+        let Value::Object(members) = Value::deserialize(deserializer)? else {
+            return Err(de::Error::custom(SECRET));
+        };
+        for member in members {
+            match member {
+                (name, Value::String(text)) if name == "env" => secret.env = Some(Hidden(text)),
+                (name, Value::String(text)) if name == "inline" => {
+                    secret.inline = Some(Hidden(text));
+                }
+                _ => return Err(de::Error::custom(SECRET)),
+            }
+        }
+        Ok(secret)
+    }
+}
+
+/// What a secret must be.
+pub(super) const SECRET: &str = "expected either { env: NAME } or { inline: TEXT }";
 
 /// One rule.
 #[derive(Debug, Deserialize)]
@@ -351,6 +373,9 @@ impl<'de> Deserialize<'de> for Wanted {
         match Value::deserialize(deserializer)? {
             Value::Null => Err(de::Error::custom(
                 "expected a value; what is null counts as absent",
+            )),
+            value if json::has_inexact(&value) => Err(de::Error::custom(
+                "holds a number of more than 64 bits, which equals none",
             )),
             value => Ok(Self(value)),
         }

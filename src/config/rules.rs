@@ -130,8 +130,7 @@ fn path(key: String, text: &str) -> Result<Path<'static>, ConfigError> {
             key,
             format!("{text:?} holds a query, which takes no part in matching"),
         ),
-        Ok(path) if path.is_utf8() => Ok(path.into_owned()),
-        Ok(_) => refuse(key, format!("{text:?} is not UTF-8")),
+        Ok(path) => Ok(path.into_owned()),
         Err(error) => refuse(key, format!("{text:?} is {error}")),
     }
 }

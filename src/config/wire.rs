@@ -5,6 +5,7 @@
 use prost::Message;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value as ProtoValue};
+use serde::de::Error;
 use serde_json::{Map, Number, Value};
 
 use crate::json::{self, Unique};
@@ -14,6 +15,10 @@ use crate::json::{self, Unique};
 pub(super) fn read(bytes: &[u8]) -> serde_json::Result<Value> {
     match Struct::decode(bytes) {
         Ok(found) if !bytes.is_empty() && found.encoded_len() == bytes.len() => Ok(object(found)),
+        // Names are not written where they are empty, and that makes the difference.
+        Ok(found) if found.fields.contains_key("introspection") => {
+            Err(serde_json::Error::custom("some name in it is empty"))
+        }
         _ => serde_json::from_slice(bytes).map(|Unique(value)| value),
     }
 }

@@ -21,6 +21,7 @@ pub(super) struct Metrics {
     outcomes: Counters<&'static str>,
     introspection_ms: u32,
     cache_entries: u32,
+    reports_at_once: Cell<bool>,
 }
 
 /// The name of an answer with the API's metadata.
@@ -61,6 +62,7 @@ impl Metrics {
                 "portvakt.introspection_ms",
             )?,
             cache_entries: hostcalls::define_metric(MetricType::Gauge, "portvakt.cache_entries")?,
+            reports_at_once: Cell::new(false),
             outcomes: Counters::define(OUTCOMES, |outcome| {
                 format!("portvakt.introspections.outcome.{outcome}")
             })?,
@@ -74,16 +76,30 @@ impl Metrics {
             Decision::Describe => self.allowed.count(&METADATA),
             Decision::Reject(rejection) => self.reasons.count(&rejection.reason()),
         }
+        self.counted();
     }
 
     /// A token's facts were looked for.
     pub(super) fn looked_up(&self, lookup: Lookup) {
         self.lookups.count(&lookup);
+        self.counted();
     }
 
     /// A callout came to something.
     pub(super) fn answered(&self, answer: &Answer) {
         self.outcomes.count(&outcome(answer));
+    }
+
+    /// Nobody will ask for reports any more: from now on each count is told at once.
+    pub(super) fn report_at_once(&self) {
+        self.reports_at_once.set(true);
+        self.report();
+    }
+
+    fn counted(&self) {
+        if self.reports_at_once.get() {
+            self.report();
+        }
     }
 
     /// Tells the host what was counted since it was told last.

@@ -147,6 +147,9 @@ impl Root {
 impl Drop for Root {
     fn drop(&mut self) {
         self.tick(Duration::ZERO);
+        if let Some(gate) = &self.gate {
+            gate.metrics.report_at_once();
+        }
     }
 }
 

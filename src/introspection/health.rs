@@ -49,8 +49,12 @@ impl Health {
 
     /// Takes note of an answer; `Some` if that is worth a line.
     pub fn observe<'a>(&mut self, answer: &'a Answer, now: Time) -> Option<Transition<'a>> {
-        let is_out = answer.as_ref().is_err_and(IntrospectionError::is_outage);
-        self.out_at = is_out.then_some(now);
+        match answer {
+            Err(error) if error.is_outage() => self.out_at = Some(now),
+            // That says nothing of the endpoint.
+            Err(IntrospectionError::NotDispatched) => {}
+            _ => self.out_at = None,
+        }
         if let Err(error) = answer {
             self.trouble_at = now;
             let kind = discriminant(error);
@@ -78,6 +82,7 @@ mod tests {
         let good: Answer = Ok(Introspection::Inactive);
         let timeout: Answer = Err(IntrospectionError::Timeout);
         let refused: Answer = Err(IntrospectionError::Misconfigured("a".to_owned()));
+        let full: Answer = Err(IntrospectionError::NotDispatched);
         let refused_again: Answer = Err(IntrospectionError::Misconfigured("b".to_owned()));
         let mut health = Health::default();
         let memory = Duration::from_secs(2);
@@ -96,6 +101,10 @@ mod tests {
             (13, &timeout, Some("begins"), true),
             (14, &refused, None, false),
             (30, &good, Some("ends"), false),
+            (31, &timeout, Some("begins"), true),
+            (31, &full, Some("begins"), true),
+            (33, &refused, Some("begins"), false),
+            (34, &full, None, false),
         ] {
             let now = Time::from_millis(seconds * 1000);
             let told = health

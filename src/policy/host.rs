@@ -24,23 +24,21 @@ pub enum HostPattern {
 #[error("no host name or address")]
 pub struct HostError;
 
+/// The longest host name there is (RFC 1035 section 2.3.4), in bytes.
+const MAX_HOST: usize = 253;
+
 impl Host {
     /// Parses an authority (RFC 9110 section 7.2): a host and perhaps a port.
     pub fn parse(authority: &[u8]) -> Result<Self, HostError> {
         let text = str::from_utf8(authority).map_err(|_| HostError)?;
         let (host, port) = split_port(text);
-        let is_port =
-            port.is_none_or(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
-        match ip_literal(host) {
-            _ if !is_port => Err(HostError),
-            Some(address) => Ok(Self(format!("[{address}]"))),
-            None if is_name(host) => Ok(Self(host.to_ascii_lowercase())),
-            None => Err(HostError),
+        let is_host = host.len() <= MAX_HOST && (is_name(host) || is_ip_literal(host));
+        if !is_host || !port.is_none_or(is_port) {
+            return Err(HostError);
         }
+        Ok(Self(host.to_ascii_lowercase()))
     }
-}
 
-impl Host {
     /// Under what patterns for this host are found: the host itself, and what is left of it when
     /// labels are taken off its front, each with the dot before it.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
@@ -58,6 +56,12 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// A number that is a port. Envoy does not cut off what is none.
+fn is_port(text: &str) -> bool {
+    let is_digits = text.bytes().all(|b| b.is_ascii_digit());
+    is_digits && text.len() <= 5 && text.parse::<u16>().is_ok()
+}
+
 /// Labels of letters, digits, `-` and `_`, with dots between them.
 fn is_name(host: &str) -> bool {
     let is_label = |label: &str| {
@@ -67,9 +71,13 @@ fn is_name(host: &str) -> bool {
     host.split('.').all(is_label)
 }
 
-/// An IPv6 address in brackets.
-fn ip_literal(host: &str) -> Option<Ipv6Addr> {
-    host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+/// An IPv6 address in brackets, in its canonical form: Envoy compares texts.
+fn is_ip_literal(host: &str) -> bool {
+    let address = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let address = address.and_then(|text| text.parse::<Ipv6Addr>().ok());
+    address.is_some_and(|address| format!("[{address}]").eq_ignore_ascii_case(host))
 }
 
 impl HostPattern {
@@ -123,6 +131,13 @@ mod tests {
             ("10.0.0.1:80", Some("10.0.0.1")),
             ("[::1]", Some("[::1]")),
             ("[2001:DB8::1]:8080", Some("[2001:db8::1]")),
+            ("[0:0::1]", None),
+            ("[::0001]:80", None),
+            ("a:65535", Some("a")),
+            ("a:65536", None),
+            ("a:4294967296", None),
+            ("a:000080", None),
+            ("a:+80", None),
             ("a_b.svc", Some("a_b.svc")),
             ("", None),
             (".", None),
@@ -151,6 +166,9 @@ mod tests {
             );
         }
         assert_eq!(Host::parse(b"a\xff"), Err(HostError));
+        let long = "a.".repeat(126) + "b";
+        assert!(Host::parse(long.as_bytes()).is_ok());
+        assert_eq!(Host::parse(format!("{long}c").as_bytes()), Err(HostError));
     }
 
     #[test]
@@ -165,7 +183,7 @@ mod tests {
             ("*.example.com", "example.com", false),
             ("*.example.com", "xexample.com", false),
             ("*.example.com", "example.com.evil.org", false),
-            ("[::1]", "[0:0:0::1]:80", true),
+            ("[::1]", "[::1]:80", true),
         ] {
             let host = Host::parse(host.as_bytes()).unwrap();
             let pattern = HostPattern::parse(pattern).unwrap();

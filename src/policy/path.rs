@@ -3,7 +3,7 @@
 //! A rule may only decide on a path that every upstream reads as we do. What some would read
 //! otherwise is refused: empty and dot segments, backslashes, path parameters (`/admin;x`, which
 //! some servers cut off), encoded slashes, dots, question marks, number
-//! signs and control characters, and what would be another path if it were decoded twice. The rest is compared
+//! signs and control characters, what is not UTF-8, and what would be another path if it were decoded twice. The rest is compared
 //! percent-decoded, so that `/%61dmin` cannot slip past a rule for `/admin`.
 
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use thiserror::Error;
 
 /// A path without query that has one reading: percent-decoded, beginning with `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Path<'a>(Cow<'a, [u8]>);
+pub struct Path<'a>(Cow<'a, str>);
 
 /// Why a path decides nothing.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -35,22 +35,20 @@ impl<'a> Path<'a> {
         if has_ambiguous_byte || has_ambiguous_segment(rest) || has_ambiguous_escape(path) {
             return Err(PathError::Ambiguous);
         }
-        Ok(Self(percent_decode(path).into()))
+        match percent_decode(path).decode_utf8() {
+            Ok(decoded) if !has_escape(&decoded) => Ok(Self(decoded)),
+            _ => Err(PathError::Ambiguous),
+        }
     }
 
     /// What stands between the slashes.
-    pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.split(|b| *b == b'/').skip(1)
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/').skip(1)
     }
 
-    /// Whether the path is a text.
-    pub fn is_utf8(&self) -> bool {
-        str::from_utf8(&self.0).is_ok()
-    }
-
-    /// The path as a text. Bytes that are no UTF-8 are replaced.
-    pub fn to_text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.0)
+    /// The path as a text.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// Whether this very path is meant.
@@ -62,8 +60,8 @@ impl<'a> Path<'a> {
     /// `/api` and `/api/x`, not of `/apix`. A slash at the prefix's end makes no difference.
     pub fn is_below(&self, prefix: &Path<'_>) -> bool {
         self.0
-            .strip_prefix(prefix.0.strip_suffix(b"/").unwrap_or(&prefix.0))
-            .is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+            .strip_prefix(prefix.0.strip_suffix('/').unwrap_or(&prefix.0))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// The same path, kept.
@@ -84,14 +82,18 @@ fn has_ambiguous_segment(path: &[u8]) -> bool {
     false
 }
 
-/// Escapes that are broken, that stand for `/`, `\`, `.`, `;`, `?`, `#` or a control character, or
-/// that stand for `%` so that something is left that could be decoded again.
+/// Whether a decoded path could be decoded again.
+fn has_escape(path: &str) -> bool {
+    path.as_bytes().windows(3).any(
+        |w| matches!(w, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()),
+    )
+}
+
+/// Escapes that are broken, or that stand for `/`, `\`, `.`, `;`, `?`, `#` or a control character.
 fn has_ambiguous_escape(path: &[u8]) -> bool {
     path.split(|b| *b == b'%').skip(1).any(|escape| {
         let digit = |index: usize| escape.get(index).map(u8::to_ascii_lowercase);
-        let is_hex = |index| digit(index).is_some_and(|b| b.is_ascii_hexdigit());
         match (digit(0), digit(1)) {
-            (Some(b'2'), Some(b'5')) => is_hex(2) && is_hex(3),
             (Some(high), Some(low)) => {
                 !high.is_ascii_hexdigit()
                     || !low.is_ascii_hexdigit()
@@ -134,6 +136,11 @@ mod tests {
             ("/a%25", Ok("/a%")),
             ("/a%25zz", Ok("/a%zz")),
             ("/a%25%61", Ok("/a%a")),
+            ("/%25%36%31dmin", Err(Ambiguous)),
+            ("/%256%31dmin", Err(Ambiguous)),
+            ("/x%25%32%66y", Err(Ambiguous)),
+            ("/%c0%ae%c0%ae/admin", Err(Ambiguous)),
+            ("/bl%E5", Err(Ambiguous)),
             ("/100%25", Ok("/100%")),
             ("/...", Ok("/...")),
             ("/.well-known/x", Ok("/.well-known/x")),
@@ -176,11 +183,10 @@ mod tests {
         ];
         for (target, expected) in cases {
             let found = Path::parse(target.as_bytes());
-            let expected = expected.map(|text| Path(text.as_bytes().into()));
+            let expected = expected.map(|text| Path(text.into()));
             assert_eq!(found, expected, "{target}");
         }
-        let not_utf8 = Path::parse(b"/a\xff%fe").unwrap();
-        assert_eq!(not_utf8.0.as_ref(), b"/a\xff\xfe");
+        assert_eq!(Path::parse(b"/a\xff"), Err(Ambiguous));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Path templates: `/orders/{id}/lines/{line}`. A parameter is one whole segment, not empty.
 
+use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
 use super::path::{Path, PathError};
@@ -11,7 +12,7 @@ pub struct Template(Vec<Segment>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
     /// Percent-decoded.
-    Literal(Vec<u8>),
+    Literal(String),
     Parameter,
 }
 
@@ -36,7 +37,7 @@ impl Template {
 
     /// The very path, as a template without parameters.
     pub fn of(path: &Path<'_>) -> Self {
-        let segments = path.segments().map(|s| Segment::Literal(s.to_vec()));
+        let segments = path.segments().map(|s| Segment::Literal(s.to_owned()));
         Self(segments.collect())
     }
 
@@ -57,7 +58,7 @@ impl Template {
     /// The template as a route of `matchit`, in which all parameters have one name.
     pub fn route(&self) -> String {
         let segments = self.0.iter().map(|segment| match segment {
-            Segment::Literal(bytes) => escape(&String::from_utf8_lossy(bytes)),
+            Segment::Literal(text) => escape(text),
             Segment::Parameter => "{p}".to_owned(),
         });
         segments.fold(String::new(), |route, segment| route + "/" + &segment)
@@ -76,14 +77,15 @@ impl Segment {
             .and_then(|rest| rest.strip_suffix('}'));
         match name {
             Some(name) if is_name(name) => Ok(Self::Parameter),
-            None if !text.contains(['{', '}', '*']) => Ok(Self::Literal(
-                percent_encoding::percent_decode_str(text).collect(),
-            )),
+            None if !text.contains(['{', '}', '*']) => {
+                let decoded = percent_decode_str(text).decode_utf8_lossy();
+                Ok(Self::Literal(decoded.into_owned()))
+            }
             _ => Err(TemplateError::Parameter),
         }
     }
 
-    fn matches(&self, segment: &[u8]) -> bool {
+    fn matches(&self, segment: &str) -> bool {
         match self {
             Self::Literal(expected) => expected == segment,
             Self::Parameter => !segment.is_empty(),

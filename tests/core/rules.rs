@@ -93,7 +93,7 @@ fn rules_by_host() {
         ("GET /", "api.example.com.", "?"),
         ("GET /", "api.example.com.:443", "?"),
         ("GET /", "[::1]:8080", "api"),
-        ("GET /", "[0:0::1]", "api"),
+        ("GET /", "[0:0::1]", "?"),
         ("GET /", "other.example.com", "below"),
         ("GET /", "a.b.example.com", "below"),
         ("POST /", "other.example.com", ""),

@@ -108,7 +108,7 @@ async fn by_host() {
         ("GET / HTTP/1.1\nhost:  api.example.com ", Rule("api")),
         ("GET /open HTTP/1.1\nhost: api.example.com", Rule("api")),
         ("GET / HTTP/1.1\nhost: [::1]:8080", Rule("v6")),
-        ("GET / HTTP/1.1\nhost: [0:0::1]", Rule("v6")),
+        ("GET / HTTP/1.1\nhost: [0:0::1]", Ambiguous),
         ("GET / HTTP/1.1\nhost: other.example.com", Rule("below")),
         ("GET / HTTP/1.1\nhost: a.b.example.com:1", Rule("below")),
         ("POST / HTTP/1.1\nhost: other.example.com", NoRule),
@@ -193,6 +193,8 @@ async fn the_virtual_host_is_the_rules_host() {
         ("public.example.com.:9999", 298),
         ("other.example.com", 401),
         ("public.example.com..", 400),
+        // Envoy does not cut off what is no port.
+        ("public.example.com:4294967296", 400),
     ] {
         let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         let answer = raw(gateway.address, request.as_bytes()).await;

@@ -175,7 +175,7 @@ fn client_authentication() {
         (r#""method":"bearer""#, Err(": missing field `secret`")),
         (
             r#""method":"bearer","secret":"s3cret""#,
-            Err(".secret: invalid type: string, expected an object"),
+            Err(".secret: expected either { env: NAME } or"),
         ),
         (
             r#""method":"bearer","secret":{"inline":["s3cret"]}"#,
@@ -189,7 +189,14 @@ fn client_authentication() {
             r#""method":"bearer","secret":{"env":"A","inline":"s3cret"}"#,
             Err(".secret"),
         ),
-        (r#""method":"bearer","secret":{}"#, Err(".secret")),
+        (
+            r#""method":"bearer","secret":{}"#,
+            Err(".secret: expected either"),
+        ),
+        (
+            r#""method":"bearer","secret":{"s3cret":null}"#,
+            Err(".secret: expected either { env: NAME } or"),
+        ),
         (
             r#""method":"bearer","secret":{"env":"MISSING"}"#,
             Err(".secret.env: names no variable"),

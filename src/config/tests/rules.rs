@@ -105,7 +105,7 @@ fn rules() {
         ),
         (
             r#"{"match":{"path":"/%ff"},"require":{}}"#,
-            Err("rules[0].match.path: \"/%ff\" is not UTF-8"),
+            Err("rules[0].match.path: \"/%ff\" is a path that could be read in two ways"),
         ),
         (
             r#"{"match":{"hosts":[]},"require":{}}"#,
@@ -215,6 +215,10 @@ fn requirements() {
         (
             r#"{"claims":[{"claim":"a","contains":{"b":[]}}]}"#,
             Err("claims[0].contains: holds something empty or null"),
+        ),
+        (
+            r#"{"none_of":[{"claims":[{"claim":"a","one_of":[1,100000000000000000000]}]}]}"#,
+            Err("claims[0].one_of[1]: holds a number of more than 64 bits"),
         ),
         (
             r#"{"claims":[{"claim":"a","exists":false}]}"#,
