@@ -9,7 +9,7 @@ use portvakt::authorizer::{Authorizer, Decision, Question, Step};
 use portvakt::cache::shared::SharedData;
 use portvakt::config;
 use portvakt::head::{Peer, RequestHead, Single};
-use portvakt::introspection::response::Reply;
+use portvakt::introspection::response::{IntrospectionError, Reply};
 use portvakt::time::Time;
 
 /// A configuration at work, a clock and an endpoint.
@@ -19,6 +19,8 @@ pub struct Gate {
     data: Data,
     /// Status and body of the endpoint's answers; `None`: it must not be asked.
     pub endpoint: Option<(u16, String)>,
+    /// Whether Envoy dispatches no callouts.
+    pub breaker_is_open: bool,
     /// How often the endpoint was asked.
     pub callouts: usize,
 }
@@ -48,6 +50,7 @@ impl Gate {
             now: Time::from_millis(1_795_000_000_000),
             data: Data::default(),
             endpoint: None,
+            breaker_is_open: false,
             callouts: 0,
         }
     }
@@ -99,7 +102,11 @@ impl Gate {
             body: Some(body.as_bytes()),
         };
         let (core, data) = (&self.authorizer, &self.data);
-        let answer = core.on_reply(&question.name(), self.now, reply, data, self.now);
+        let answer = if self.breaker_is_open {
+            Err(IntrospectionError::NotDispatched)
+        } else {
+            core.on_reply(&question.name(), self.now, reply, data, self.now)
+        };
         core.observe(&answer, self.now);
         core.on_answer(
             question.rule,

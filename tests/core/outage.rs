@@ -218,3 +218,42 @@ fn an_outage_that_nobody_has_seen_for_long_may_be_over() {
     gate.endpoint = Some(says(&gate, false, None));
     assert_eq!(gate.request("GET /", Some("Bearer revoked")).status(), 401);
 }
+
+/// A flood of unknown tokens opens the circuit breaker: what is known counts all the same while the
+/// endpoint is out, and only then.
+#[test]
+fn a_flood_in_an_outage() {
+    for (is_out, failure_mode_allow, known, unknown) in [
+        (true, false, 200, 503),
+        (true, true, 200, 503),
+        (false, false, 503, 503),
+        (false, true, 503, 503),
+    ] {
+        let mut gate = gate(
+            r#"{ "max_ttl": "10s", "max_stale": "1m" }"#,
+            failure_mode_allow,
+        );
+        gate.endpoint = Some(says(&gate, true, None));
+        assert_eq!(gate.request("GET /", Some("Bearer t")).status(), 200);
+        gate.pass(Duration::from_secs(11));
+        if is_out {
+            gate.endpoint = Some((500, String::new()));
+            gate.request("GET /", Some("Bearer other"));
+        }
+        gate.breaker_is_open = true;
+        let what = (is_out, failure_mode_allow);
+        for n in 0..3 {
+            let flood = format!("Bearer flood{n}");
+            assert_eq!(
+                gate.request("GET /", Some(&flood)).status(),
+                unknown,
+                "{what:?}"
+            );
+            assert_eq!(
+                gate.request("GET /", Some("Bearer t")).status(),
+                known,
+                "{what:?}"
+            );
+        }
+    }
+}
