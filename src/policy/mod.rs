@@ -85,6 +85,7 @@ impl Rules {
         };
         let lists = self.index.candidates(line.path(), line.host());
         lists
+            .into_iter()
             .filter_map(first)
             .min_by_key(|(id, _)| id.0)
             .ok_or(NoRule::NoMatch)
