@@ -19,7 +19,7 @@ use crate::head::{Peer, RequestHead, is_preflight};
 use crate::introspection::IntrospectionConfig;
 use crate::introspection::facts::{Introspection, TokenFacts};
 use crate::introspection::health::{Health, Transition};
-use crate::introspection::response::{Answer, Reply};
+use crate::introspection::response::{Answer, IntrospectionError, Reply};
 use crate::policy::requirement::{Asks, Requirement, Unmet};
 use crate::policy::{Access, NoRule, RuleId, Rules};
 use crate::precheck::Precheck;
@@ -347,26 +347,39 @@ impl Authorizer {
         };
         match answer {
             Ok(what) => (self.judge(requirement, what, peer, now), None),
-            // Not asked, because others are asking it in vain.
-            Err(error) if error.is_outage() || self.is_out(now) => {
-                let may_fail_open = self.failure_mode_allow && error.is_outage();
-                let known = self
-                    .cache
-                    .look_up(name, now, &self.introspection.response, data);
-                match known {
-                    Some(found) if found.worth != Worth::None => {
-                        let decision = self.judge(requirement, &found.what, peer, now);
-                        (decision, Some(Lookup::Stale))
-                    }
-                    // Whoever is remembered as inactive or expired is let through in no case.
-                    Some(found) if may_fail_open && found.what.has_ended(now) => {
-                        (self.reject(Reason::InvalidToken, requirement.asks()), None)
-                    }
-                    _ if may_fail_open => (Decision::Forward(Grant::FailureMode), None),
-                    _ => (self.endpoint_out(), None),
-                }
+            Err(error) => self.without_answer(requirement, name, error, peer, data, now),
+        }
+    }
+
+    /// There is no word about the token. In an outage what was known before may still count, and
+    /// whoever is remembered as inactive or expired is let through in no case.
+    fn without_answer(
+        &self,
+        requirement: &Requirement,
+        name: &TokenName,
+        error: &IntrospectionError,
+        peer: &impl Peer,
+        data: &impl SharedData,
+        now: Time,
+    ) -> (Decision, Option<Lookup>) {
+        // Where nobody was asked, others may be asking in vain.
+        let was_not_asked = *error == IntrospectionError::NotDispatched;
+        let is_out = error.is_outage() || (was_not_asked && self.is_out(now));
+        if !is_out {
+            return (self.endpoint_out(), None);
+        }
+        let may_fail_open = self.failure_mode_allow && error.is_outage();
+        let reader = &self.introspection.response;
+        match self.cache.look_up(name, now, reader, data) {
+            Some(found) if found.worth != Worth::None => {
+                let decision = self.judge(requirement, &found.what, peer, now);
+                (decision, Some(Lookup::Stale))
             }
-            Err(_) => (self.endpoint_out(), None),
+            Some(found) if may_fail_open && found.what.has_ended(now) => {
+                (self.reject(Reason::InvalidToken, requirement.asks()), None)
+            }
+            _ if may_fail_open => (Decision::Forward(Grant::FailureMode), None),
+            _ => (self.endpoint_out(), None),
         }
     }
 

@@ -175,6 +175,18 @@ fn what_another_worker_has_renewed_is_not_renewed_again() {
     assert_eq!(worth(&other, &data, 1, 110_000), Worth::Fresh);
 }
 
+/// A long answer is this worker's own, and what was shared before it is gone.
+#[test]
+fn long_answers_are_not_shared() {
+    let data = FakeData::default();
+    let (one, other) = (worker(lifetimes(), 10), worker(lifetimes(), 10));
+    learn(&one, &data, 1, &active("a", None), 0);
+    let long = active(&"x".repeat(5000), None);
+    learn(&one, &data, 1, &long, 1);
+    assert_eq!(worth(&one, &data, 1, 2), Worth::Fresh);
+    assert_eq!(worth(&other, &data, 1, 2), Worth::None);
+}
+
 /// Facts that take much memory take several places.
 #[test]
 fn large_facts_push_out_more_than_one() {
