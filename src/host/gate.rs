@@ -9,6 +9,7 @@ use proxy_wasm::types::{LogLevel, MapType, Status};
 use super::data::HostData;
 use super::head::{HostPeer, property};
 use super::metrics::Metrics;
+use super::passage::Passage;
 use crate::authorizer::{Authorizer, Decision, Grant, Lookup, Question};
 use crate::digest::{TokenDigest, TokenName};
 use crate::forward::Edit;
@@ -37,6 +38,7 @@ pub(super) struct Waiter {
     rule: RuleId,
     name: TokenName,
     to_grpc: bool,
+    passage: Passage,
 }
 
 impl Gate {
@@ -62,11 +64,13 @@ impl Gate {
         stream: WaiterId,
         question: Question,
         to_grpc: bool,
+        passage: Passage,
     ) -> Result<FlightId, Status> {
         let waiter = Waiter {
             rule: question.rule,
             name: question.name(),
             to_grpc,
+            passage,
         };
         let joined = self
             .flights
@@ -126,15 +130,19 @@ impl Gate {
         }
     }
 
-    /// Removes what the client sent in the filter's name from the headers, or the trailers, of the
-    /// request in the effective context.
-    pub(super) fn strip(&self, map: MapType) {
+    /// Removes what the client sent in the filter's name from the headers of the request in the
+    /// effective context.
+    pub(super) fn strip_headers(&self) {
         for name in self.authorizer.forwarding.managed() {
-            // To be asked is cheaper for Envoy than to remove what is not there, after which it
-            // would choose the route anew.
-            if let Ok(Some(_)) = hostcalls::get_map_value_bytes(map, name) {
-                remove(map, name);
-            }
+            strip(MapType::HttpRequestHeaders, name);
+        }
+    }
+
+    /// Likewise from its trailers, where no token is looked for either.
+    pub(super) fn strip_trailers(&self) {
+        let managed = self.authorizer.forwarding.managed();
+        for name in managed.chain([self.authorizer.token.header.as_str()]) {
+            strip(MapType::HttpRequestTrailers, name);
         }
     }
 
@@ -190,6 +198,7 @@ impl Gate {
         match decision {
             Decision::Forward(grant) => {
                 self.edit(&grant);
+                waiter.passage.open();
                 // The last thing done for the stream: nothing may be changed after it.
                 let _ = hostcalls::resume_http_request();
             }
@@ -230,6 +239,14 @@ pub(super) fn reject(rejection: &Rejection, to_grpc: bool, subject: impl FnOnce(
 /// For the access log.
 fn set_reason(reason: &str) {
     let _ = hostcalls::set_property(vec!["portvakt.reason"], Some(reason.as_bytes()));
+}
+
+/// To be asked is cheaper for Envoy than to remove what is not there, after which it would choose
+/// the route anew.
+fn strip(map: MapType, name: &str) {
+    if let Ok(Some(_)) = hostcalls::get_map_value_bytes(map, name) {
+        remove(map, name);
+    }
 }
 
 fn remove(map: MapType, name: &str) {

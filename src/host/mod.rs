@@ -11,6 +11,7 @@ mod data;
 mod gate;
 mod head;
 mod metrics;
+mod passage;
 mod root;
 mod stream;
 

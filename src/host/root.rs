@@ -199,7 +199,11 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(context_id, self.gate.clone())))
+        Some(Box::new(Stream::new(
+            context_id,
+            self.context_id,
+            self.gate.clone(),
+        )))
     }
 
     fn get_type(&self) -> Option<ContextType> {

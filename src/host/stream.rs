@@ -4,11 +4,12 @@
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, MapType};
+use proxy_wasm::types::Action;
 
 use super::data::{HostData, now};
 use super::gate::{Gate, reject};
 use super::head::{HostHead, HostPeer};
+use super::passage::{Passage, hold_back};
 use crate::authorizer::{Decision, Lookup, Question, Step};
 use crate::head::is_grpc;
 use crate::introspection::flights::FlightId;
@@ -18,30 +19,53 @@ use crate::rejection::{ChallengeParameters, Reason, Rejection};
 /// One HTTP stream.
 pub(super) struct Stream {
     context_id: u32,
+    root_id: u32,
     gate: Option<Rc<Gate>>,
+    passage: Passage,
     waits_for: Option<FlightId>,
 }
 
 impl Stream {
-    pub(super) fn new(context_id: u32, gate: Option<Rc<Gate>>) -> Self {
+    pub(super) fn new(context_id: u32, root_id: u32, gate: Option<Rc<Gate>>) -> Self {
         Self {
             context_id,
+            root_id,
             gate,
+            passage: Passage::default(),
             waits_for: None,
         }
     }
 
-    fn wait(&mut self, gate: &Gate, head: &HostHead, question: Question) -> Action {
+    fn wait(&mut self, gate: &Gate, head: &HostHead, question: Question) {
         let rule = question.rule;
         let digest = question.name().digest;
-        match gate.wait(self.context_id, question, is_grpc(head)) {
+        let passage = self.passage.clone();
+        match gate.wait(self.context_id, question, is_grpc(head), passage) {
             Ok(flight) => {
                 self.waits_for = Some(flight);
-                Action::Pause
+                hold_back(self.context_id, self.root_id);
             }
-            Err(_) => carry_out(gate, head, &gate.authorizer.endpoint_out(), || {
+            Err(_) => self.carry_out(gate, head, &gate.authorizer.endpoint_out(), || {
                 gate.subject(rule, &digest)
             }),
+        }
+    }
+
+    fn carry_out(
+        &self,
+        gate: &Gate,
+        head: &HostHead,
+        decision: &Decision,
+        subject: impl FnOnce() -> String,
+    ) {
+        gate.metrics.decided(decision);
+        match decision {
+            Decision::Forward(grant) => {
+                gate.edit(grant);
+                self.passage.open();
+            }
+            Decision::Describe => gate.describe(),
+            Decision::Reject(rejection) => reject(rejection, is_grpc(head), subject),
         }
     }
 }
@@ -55,12 +79,12 @@ impl HttpContext for Stream {
             let parameters = ChallengeParameters::default();
             let rejection = Rejection::new(Reason::EndpointOut, &parameters, &Asks::default());
             reject(&rejection, is_grpc(&head), String::new);
-            return Action::Pause;
+            return self.passage.action();
         };
-        gate.strip(MapType::HttpRequestHeaders);
+        gate.strip_headers();
         let step = gate.authorizer.on_request(&head, &HostPeer, &HostData, now);
         match step {
-            Step::Decided(decision) => carry_out(&gate, &head, &decision, String::new),
+            Step::Decided(decision) => self.carry_out(&gate, &head, &decision, String::new),
             Step::Known {
                 decision,
                 lookup,
@@ -74,20 +98,26 @@ impl HttpContext for Stream {
                 if is_due {
                     gate.renew(&question);
                 }
-                carry_out(&gate, &head, &decision, || {
+                self.carry_out(&gate, &head, &decision, || {
                     gate.subject(question.rule, &question.name().digest)
-                })
+                });
             }
             Step::Introspect(question) => self.wait(&gate, &head, question),
         }
+        self.passage.action()
     }
 
-    /// Some servers take trailers for headers.
+    /// Called before the decision only if the host did not hold the body back by itself.
+    fn on_http_request_body(&mut self, _size: usize, _ends_stream: bool) -> Action {
+        self.passage.action()
+    }
+
+    /// Some servers take trailers for headers. Likewise called before the decision.
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
         if let Some(gate) = &self.gate {
-            gate.strip(MapType::HttpRequestTrailers);
+            gate.strip_trailers();
         }
-        Action::Continue
+        self.passage.action()
     }
 }
 
@@ -96,29 +126,6 @@ impl Drop for Stream {
     fn drop(&mut self) {
         if let (Some(gate), Some(flight)) = (&self.gate, self.waits_for) {
             gate.leave(flight, self.context_id);
-        }
-    }
-}
-
-fn carry_out(
-    gate: &Gate,
-    head: &HostHead,
-    decision: &Decision,
-    subject: impl FnOnce() -> String,
-) -> Action {
-    gate.metrics.decided(decision);
-    match decision {
-        Decision::Forward(grant) => {
-            gate.edit(grant);
-            Action::Continue
-        }
-        Decision::Describe => {
-            gate.describe();
-            Action::Pause
-        }
-        Decision::Reject(rejection) => {
-            reject(rejection, is_grpc(head), subject);
-            Action::Pause
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct Setup {
     pub discovery: Discovery,
     /// Where the API is, if it is not the identity provider's.
     pub api: Option<SocketAddr>,
+    /// What Envoy takes a paused head for.
+    pub paused_head: PausedHead,
 }
 
 impl Default for Setup {
@@ -49,6 +51,26 @@ impl Default for Setup {
             workers: 1,
             discovery: Discovery::None,
             api: None,
+            paused_head: PausedHead::HoldsAll,
+        }
+    }
+}
+
+/// What Envoy takes a paused head for (`allow_on_headers_stop_iteration`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PausedHead {
+    /// Body and trailers are held with it: Envoy's default.
+    HoldsAll,
+    /// Body and trailers are shown to the filter, and go on unless it says otherwise.
+    HoldsItself,
+}
+
+impl PausedHead {
+    /// The usual gateway, with this setting.
+    pub fn setup(self) -> Setup {
+        Setup {
+            paused_head: self,
+            ..Setup::default()
         }
     }
 }
@@ -437,6 +459,9 @@ fn envoy_config(setup: &Setup, idp: &DevIdp) -> Value {
     filter["vm_config"]["environment_variables"] =
         json!({ "key_values": { "NAIS_TOKEN_INTROSPECTION_ENDPOINT": endpoint } });
     filter["configuration"] = setup.form.of(&setup.plugin);
+    if setup.paused_head == PausedHead::HoldsItself {
+        filter["allow_on_headers_stop_iteration"] = json!(true);
+    }
     if !setup.envoy_normalizes_paths {
         let manager = at(&mut config, CONNECTION_MANAGER);
         for key in [

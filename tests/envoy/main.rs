@@ -14,6 +14,29 @@
     reason = "tests may fail loudly"
 )]
 
+/// Tests that take a [`gateway::PausedHead`], each run with both.
+macro_rules! with_either_paused_head {
+    ($($test:ident),* $(,)?) => {
+        mod paused_head_holds_all {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    super::$test($crate::gateway::PausedHead::HoldsAll).await;
+                }
+            )*
+        }
+
+        mod paused_head_holds_itself {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    super::$test($crate::gateway::PausedHead::HoldsItself).await;
+                }
+            )*
+        }
+    };
+}
+
 mod answers;
 mod binding;
 mod cache;

@@ -4,7 +4,13 @@ use dev_idp::Fault;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::client::{answer, http2, read_answer, send_head};
-use crate::gateway::{Gateway, Setup, until};
+use crate::gateway::{Gateway, PausedHead, Setup, until};
+
+with_either_paused_head![
+    an_upload_that_waits_arrives_whole_over_http1,
+    an_upload_that_waits_arrives_whole_over_http2,
+    an_upload_that_is_refused_never_reaches_the_api,
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn http2_is_answered_like_http1() {
@@ -102,9 +108,8 @@ async fn grpc_is_answered_in_its_own_words() {
 /// 3 MB: more than any buffer on the way.
 const UPLOAD: usize = 3 * 1024 * 1024;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_waits_arrives_whole_over_http1() {
-    let gateway = Gateway::start(Setup::default()).await;
+async fn an_upload_that_waits_arrives_whole_over_http1(paused_head: PausedHead) {
+    let gateway = Gateway::start(paused_head.setup()).await;
     gateway.idp.set_fault(Some(Fault::Hold));
     let authorization = format!("Bearer {}", gateway.token("api:write"));
     let headers = [(&b"authorization"[..], authorization.as_bytes())];
@@ -137,9 +142,8 @@ async fn an_upload_that_waits_arrives_whole_over_http1() {
     gateway.assert_well().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_waits_arrives_whole_over_http2() {
-    let gateway = Gateway::start(Setup::default()).await;
+async fn an_upload_that_waits_arrives_whole_over_http2(paused_head: PausedHead) {
+    let gateway = Gateway::start(paused_head.setup()).await;
     gateway.idp.set_fault(Some(Fault::Hold));
     let upload = http2()
         .post(format!("http://{}/api/x", gateway.address))
@@ -168,9 +172,8 @@ async fn an_upload_that_waits_arrives_whole_over_http2() {
     gateway.assert_well().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_is_refused_never_reaches_the_api() {
-    let gateway = Gateway::start(Setup::default()).await;
+async fn an_upload_that_is_refused_never_reaches_the_api(paused_head: PausedHead) {
+    let gateway = Gateway::start(paused_head.setup()).await;
     let authorization = format!("Bearer {}", gateway.token("api:read"));
     let response = http2()
         .post(format!("http://{}/api/x", gateway.address))

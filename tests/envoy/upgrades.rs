@@ -13,7 +13,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::client::{answer, http2, raw};
-use crate::gateway::{CONNECTION_MANAGER, Gateway, Setup, at, until};
+use crate::gateway::{CONNECTION_MANAGER, Gateway, PausedHead, Setup, at, until};
+
+with_either_paused_head![
+    a_websocket_is_decided_on_once,
+    a_websocket_that_waits_loses_nothing,
+    a_websocket_that_is_refused_never_reaches_the_api,
+    a_grpc_stream_is_decided_on_once,
+    a_grpc_stream_that_is_refused_never_reaches_the_api,
+];
 
 const TOKEN: &str = "wasmcustom.portvakt.decisions.result.allow.reason.token";
 const ANONYMOUS: &str = "wasmcustom.portvakt.decisions.result.allow.reason.anonymous";
@@ -81,11 +89,11 @@ fn upgrades(config: &mut Value) {
     manager["upgrade_configs"] = json!([{ "upgrade_type": "websocket" }]);
 }
 
-async fn gateway(api: &Echo) -> Gateway {
+async fn gateway(api: &Echo, paused_head: PausedHead) -> Gateway {
     Gateway::start(Setup {
         edit: upgrades,
         api: Some(api.address),
-        ..Setup::default()
+        ..paused_head.setup()
     })
     .await
 }
@@ -132,10 +140,9 @@ async fn decisions(gateway: &Gateway) -> u64 {
     gateway.stat(TOKEN).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_websocket_is_decided_on_once() {
+async fn a_websocket_is_decided_on_once(paused_head: PausedHead) {
     let api = Echo::start().await;
-    let gateway = gateway(&api).await;
+    let gateway = gateway(&api, paused_head).await;
     let token = gateway
         .idp
         .mint(&Mint::default().scope("api:read").lifetime_seconds(3));
@@ -163,10 +170,9 @@ async fn a_websocket_is_decided_on_once() {
     assert_eq!(gateway.idp.introspections(), asked);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_websocket_that_waits_loses_nothing() {
+async fn a_websocket_that_waits_loses_nothing(paused_head: PausedHead) {
     let api = Echo::start().await;
-    let gateway = gateway(&api).await;
+    let gateway = gateway(&api, paused_head).await;
     gateway.idp.set_fault(Some(Fault::Hold));
     let mut socket = connect(&gateway, &gateway.token("api:read")).await;
     // Clients should not, but some send at once.
@@ -185,10 +191,9 @@ async fn a_websocket_that_waits_loses_nothing() {
     assert_eq!(decisions(&gateway).await, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_websocket_that_is_refused_never_reaches_the_api() {
+async fn a_websocket_that_is_refused_never_reaches_the_api(paused_head: PausedHead) {
     let api = Echo::start().await;
-    let gateway = gateway(&api).await;
+    let gateway = gateway(&api, paused_head).await;
     let weak = format!("Bearer {}", gateway.token("other"));
     for (authorization, status) in [
         (None, 401),
@@ -219,10 +224,9 @@ fn pieces() -> (DuplexStream, reqwest::Body) {
     (writer, reqwest::Body::wrap_stream(stream))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_grpc_stream_is_decided_on_once() {
+async fn a_grpc_stream_is_decided_on_once(paused_head: PausedHead) {
     const PIECE: usize = 10_000;
-    let gateway = Gateway::start(Setup::default()).await;
+    let gateway = Gateway::start(paused_head.setup()).await;
     let (mut writer, body) = pieces();
     let call = http2()
         .post(format!("http://{}/api/Service/Stream", gateway.address))
@@ -262,9 +266,8 @@ async fn a_grpc_stream_is_decided_on_once() {
     gateway.assert_well().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_grpc_stream_that_is_refused_never_reaches_the_api() {
-    let gateway = Gateway::start(Setup::default()).await;
+async fn a_grpc_stream_that_is_refused_never_reaches_the_api(paused_head: PausedHead) {
+    let gateway = Gateway::start(paused_head.setup()).await;
     for (token, status) in [(None, "16"), (Some(gateway.token("api:read")), "7")] {
         // It is refused at its head, while its client still has messages to send.
         let (writer, body) = pieces();

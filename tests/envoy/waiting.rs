@@ -7,7 +7,17 @@ use futures_util::future::join_all;
 use tokio::net::TcpStream;
 
 use crate::client::{answer, http2, read_answer, send_head};
-use crate::gateway::{Gateway, Setup, until};
+use crate::gateway::{Gateway, PausedHead, Setup, until};
+
+with_either_paused_head![
+    a_hundred_with_one_token_share_a_callout_and_the_first_one_leaves,
+    everybody_leaves,
+    tokens_do_not_get_each_others_answers,
+    seven_hundred_are_resumed,
+    seven_hundred_are_refused,
+    seven_hundred_tokens_at_once,
+    seven_hundred_time_out_together,
+];
 
 async fn send(gateway: &Gateway, token: &str) -> TcpStream {
     let authorization = format!("Bearer {token}");
@@ -23,9 +33,10 @@ async fn until_active(gateway: &Gateway, requests: u64) {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_with_one_token_share_a_callout_and_the_first_one_leaves() {
-    let gateway = Gateway::start(Setup::default()).await;
+async fn a_hundred_with_one_token_share_a_callout_and_the_first_one_leaves(
+    paused_head: PausedHead,
+) {
+    let gateway = Gateway::start(paused_head.setup()).await;
     gateway.idp.set_fault(Some(Fault::Hold));
     let token = gateway.token("api:read");
     let leader = send(&gateway, &token).await;
@@ -47,9 +58,8 @@ async fn a_hundred_with_one_token_share_a_callout_and_the_first_one_leaves() {
     gateway.assert_well().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn everybody_leaves() {
-    let gateway = Gateway::start(Setup::default()).await;
+async fn everybody_leaves(paused_head: PausedHead) {
+    let gateway = Gateway::start(paused_head.setup()).await;
     gateway.idp.set_fault(Some(Fault::Hold));
     let token = gateway.token("api:read");
     let clients = join_all((0..50).map(|_| send(&gateway, &token))).await;
@@ -69,9 +79,8 @@ async fn everybody_leaves() {
     gateway.assert_well().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tokens_do_not_get_each_others_answers() {
-    let gateway = Gateway::start(Setup::default()).await;
+async fn tokens_do_not_get_each_others_answers(paused_head: PausedHead) {
+    let gateway = Gateway::start(paused_head.setup()).await;
     gateway.idp.set_fault(Some(Fault::Hold));
     let (good, weak) = (gateway.token("api:read"), gateway.token("other"));
     let tokens = [good.as_str(), weak.as_str(), "garbage"];
@@ -91,7 +100,12 @@ async fn tokens_do_not_get_each_others_answers() {
 }
 
 /// 700 requests that wait in one VM are told one by one, whatever they are told.
-async fn seven_hundred(tokens: impl Fn(&Gateway, usize) -> String, callouts: usize, status: u16) {
+async fn seven_hundred(
+    paused_head: PausedHead,
+    tokens: impl Fn(&Gateway, usize) -> String,
+    callouts: usize,
+    status: u16,
+) {
     let gateway = Gateway::start(Setup {
         edit: |config| {
             // 700 connections at once take longer than the connect timeout allows for one.
@@ -102,7 +116,7 @@ async fn seven_hundred(tokens: impl Fn(&Gateway, usize) -> String, callouts: usi
                 *crate::gateway::at(config, &format!("{texas}/{threshold}/{limit}")) = 2000.into();
             }
         },
-        ..Setup::default()
+        ..paused_head.setup()
     })
     .await;
     gateway.idp.set_fault(Some(Fault::Hold));
@@ -136,30 +150,26 @@ async fn seven_hundred(tokens: impl Fn(&Gateway, usize) -> String, callouts: usi
     gateway.assert_well().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn seven_hundred_are_resumed() {
+async fn seven_hundred_are_resumed(paused_head: PausedHead) {
     let token = std::sync::OnceLock::new();
     let token = |gateway: &Gateway, _| token.get_or_init(|| gateway.token("api:read")).clone();
-    seven_hundred(token, 1, 200).await;
+    seven_hundred(paused_head, token, 1, 200).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn seven_hundred_are_refused() {
-    seven_hundred(|_, _| "garbage".to_owned(), 1, 401).await;
+async fn seven_hundred_are_refused(paused_head: PausedHead) {
+    seven_hundred(paused_head, |_, _| "garbage".to_owned(), 1, 401).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn seven_hundred_tokens_at_once() {
-    seven_hundred(|_, n| format!("garbage{n}"), 700, 401).await;
+async fn seven_hundred_tokens_at_once(paused_head: PausedHead) {
+    seven_hundred(paused_head, |_, n| format!("garbage{n}"), 700, 401).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn seven_hundred_time_out_together() {
+async fn seven_hundred_time_out_together(paused_head: PausedHead) {
     let mut plugin = crate::gateway::plugin();
     plugin["introspection"]["timeout"] = "3s".into();
     let gateway = Gateway::start(Setup {
         plugin,
-        ..Setup::default()
+        ..paused_head.setup()
     })
     .await;
     gateway.idp.set_fault(Some(Fault::Hold));
