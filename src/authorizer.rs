@@ -4,22 +4,21 @@
 //! selected first, because it says whether a token is needed at all; its requirement is checked
 //! last, on the facts that the endpoint told, whether it told them just now or before.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use crate::bearer::{AccessToken, CredentialsError, TokenSource};
 use crate::binding::Binding;
-use crate::cache::lifetime::Worth;
+use crate::cache::lookup::Lookup;
 use crate::cache::shared::SharedData;
-use crate::cache::{Cache, Found, Source};
+use crate::callout::coordinator::Question;
 use crate::digest::{TokenDigest, TokenKey, TokenName};
 use crate::forward::Forwarding;
 use crate::head::{Peer, RequestHead, is_preflight};
-use crate::introspection::IntrospectionConfig;
 use crate::introspection::facts::{Introspection, TokenFacts};
-use crate::introspection::health::{Health, Transition};
-use crate::introspection::response::{Answer, IntrospectionError, Reply};
+use crate::introspection::health::Rank;
+use crate::introspection::provider::{Knowledge, Provider};
+use crate::introspection::response::{Answer, IntrospectionError};
 use crate::policy::requirement::{Asks, Requirement, Unmet};
 use crate::policy::{Access, NoRule, RuleId, Rules};
 use crate::precheck::Precheck;
@@ -27,14 +26,11 @@ use crate::protected_resource::ProtectedResource;
 use crate::rejection::{ChallengeParameters, Reason, Rejection};
 use crate::time::Time;
 
-/// An outage that nobody has seen for longer, beside the time that answers take, may be over.
-const LOOKED_LATELY: Duration = Duration::from_secs(5);
-
 /// A valid configuration, at work.
 #[derive(Debug)]
 pub struct Authorizer {
-    /// How the endpoint is reached and spoken to.
-    pub introspection: IntrospectionConfig,
+    /// Who is asked about tokens, and what is known of them.
+    pub provider: Provider,
     /// Where the access token is.
     pub token: TokenSource,
     /// Which tokens are not worth a question.
@@ -47,12 +43,8 @@ pub struct Authorizer {
     pub protected_resource: Option<ProtectedResource>,
     /// What challenges carry.
     pub challenge: ChallengeParameters,
-    /// What is known about tokens.
-    pub cache: Cache,
     /// Whether requests pass, unauthenticated, while the endpoint is out.
     pub failure_mode_allow: bool,
-    /// Whether the endpoint is out.
-    pub health: RefCell<Health>,
 }
 
 /// What is to be done with a request.
@@ -66,28 +58,13 @@ pub enum Step {
         decision: Decision,
         /// Where the facts came from.
         lookup: Lookup,
-        /// What would be asked if nothing were known.
-        question: Question,
-        /// Whether to ask it in the background.
+        /// The token.
+        token: UsedToken,
+        /// Whether to ask about it in the background.
         is_due: bool,
     },
     /// The endpoint is to be asked about the token.
-    Introspect(Question),
-}
-
-/// How facts were come by, for metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lookup {
-    /// This worker knew.
-    Hit,
-    /// Another worker had shared them.
-    SharedHit,
-    /// They are past their time, but the endpoint is out.
-    Stale,
-    /// The endpoint is asked.
-    Miss,
-    /// The endpoint is being asked already.
-    Coalesced,
+    Introspect(UsedToken, Rank),
 }
 
 /// The end of the flow.
@@ -114,15 +91,14 @@ pub enum Grant {
     FailureMode,
 }
 
-/// A question to the endpoint, and what is to be remembered until it is answered.
+/// The access token of a request, and the rule that the request is for.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Question {
-    /// The token that it is about.
-    pub token: AccessToken,
-    /// What this worker calls the token.
-    pub key: TokenKey,
-    /// The rule that waits for the answer.
+pub struct UsedToken {
+    /// The rule.
     pub rule: RuleId,
+    token: AccessToken,
+    /// What this worker calls the token.
+    key: TokenKey,
     /// What everybody calls the token, once somebody has asked for it.
     digest: OnceCell<TokenDigest>,
 }
@@ -136,13 +112,13 @@ impl Step {
                 rejection.reason() != Reason::AmbiguousPath
             }
             Self::Known { decision, .. } => matches!(decision, Decision::Reject(_)),
-            Self::Introspect(_) => true,
+            Self::Introspect(..) => true,
             Self::Decided(Decision::Forward(_) | Decision::Describe) => false,
         }
     }
 }
 
-impl Question {
+impl UsedToken {
     /// What the token is called.
     pub fn name(&self) -> TokenName {
         TokenName {
@@ -150,26 +126,13 @@ impl Question {
             digest: *self.digest.get_or_init(|| TokenDigest::of(&self.token)),
         }
     }
-}
 
-impl Lookup {
-    /// All of them, for metrics that are defined ahead.
-    pub const ALL: [Self; 5] = [
-        Self::Hit,
-        Self::SharedHit,
-        Self::Stale,
-        Self::Miss,
-        Self::Coalesced,
-    ];
-
-    /// Its name in metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::SharedHit => "shared_hit",
-            Self::Stale => "stale",
-            Self::Miss => "miss",
-            Self::Coalesced => "coalesced",
+    /// The question about it.
+    pub fn question(&self, rank: Rank) -> Question {
+        Question {
+            name: self.name(),
+            token: self.token.clone(),
+            rank,
         }
     }
 }
@@ -244,92 +207,30 @@ impl Authorizer {
                 return self.rejected(Reason::InvalidRequest, requirement.asks());
             }
         };
-        let question = Question {
-            key: self.cache.key(&token),
-            token,
+        let token = UsedToken {
             rule,
+            key: self.provider.key(&token),
+            token,
             digest: OnceCell::new(),
         };
         let now = now();
-        if let Some((found, lookup)) = self.look_up(&question, data, now) {
-            return Step::Known {
+        let known = self
+            .provider
+            .look_up(&token.key, || token.name(), data, now);
+        match known {
+            Knowledge::Facts(found, lookup) => Step::Known {
                 decision: self.judge(requirement, &found.what, peer, now),
                 lookup,
-                question,
+                token,
                 is_due: found.is_due,
-            };
+            },
+            Knowledge::None(rank) => match &self.precheck {
+                Some(precheck) if precheck.check(&token.token, now).is_err() => {
+                    self.rejected(Reason::Precheck, requirement.asks())
+                }
+                _ => Step::Introspect(token, rank),
+            },
         }
-        match &self.precheck {
-            Some(precheck) if precheck.check(&question.token, now).is_err() => {
-                self.rejected(Reason::Precheck, requirement.asks())
-            }
-            _ => Step::Introspect(question),
-        }
-    }
-
-    /// What is known about a token, if that counts just now.
-    pub fn peek(
-        &self,
-        name: &TokenName,
-        data: &impl SharedData,
-        now: Time,
-    ) -> Option<(Found, Lookup)> {
-        let found = self
-            .cache
-            .peek(name, now, &self.introspection.response, data)?;
-        self.if_it_counts(found, now)
-    }
-
-    fn look_up(
-        &self,
-        question: &Question,
-        data: &impl SharedData,
-        now: Time,
-    ) -> Option<(Found, Lookup)> {
-        let reader = &self.introspection.response;
-        let found = self.cache.fresh(&question.key, now);
-        let found = found.or_else(|| self.cache.look_up(&question.name(), now, reader, data))?;
-        self.if_it_counts(found, now)
-    }
-
-    fn if_it_counts(&self, found: Found, now: Time) -> Option<(Found, Lookup)> {
-        let lookup = match (found.worth, found.source) {
-            (Worth::Fresh, Source::Local) => Lookup::Hit,
-            (Worth::Fresh, Source::Shared) => Lookup::SharedHit,
-            (Worth::Stale, _) if self.is_out(now) => Lookup::Stale,
-            (Worth::Stale | Worth::None, _) => return None,
-        };
-        Some((found, lookup))
-    }
-
-    /// Whether the endpoint is out, as far as anybody has looked lately: tokens in use are asked
-    /// about once a second then, and each answer may take its time.
-    fn is_out(&self, now: Time) -> bool {
-        let timeout = self.introspection.timeout;
-        let memory = timeout.saturating_mul(2).saturating_add(LOOKED_LATELY);
-        self.health.borrow().is_out(now, memory)
-    }
-
-    /// The endpoint's reply to a callout that was dispatched at `asked_at`: reads it and remembers
-    /// what it said.
-    pub fn on_reply(
-        &self,
-        name: &TokenName,
-        asked_at: Time,
-        reply: Reply<'_>,
-        data: &impl SharedData,
-        now: Time,
-    ) -> Answer {
-        let answer = self.introspection.response.parse(reply);
-        if let (Ok(what), Some(body)) = (&answer, reply.body) {
-            self.cache.learn(name, what, body, asked_at, now, data);
-        }
-        answer
-    }
-
-    /// Takes note of what a callout came to; `Some` if an outage began or ended with it.
-    pub fn observe<'a>(&self, answer: &'a Answer, now: Time) -> Option<Transition<'a>> {
-        self.health.borrow_mut().observe(answer, now)
     }
 
     /// The endpoint's answer for a request that `rule` was selected for.
@@ -351,8 +252,9 @@ impl Authorizer {
         }
     }
 
-    /// There is no word about the token. In an outage what was known before may still count, and
-    /// whoever is remembered as inactive or expired is let through in no case.
+    /// There is no word about the token. If something keeps the endpoint from answering, what was
+    /// known before may still count, and whoever is remembered as inactive or expired is let
+    /// through in no case.
     fn without_answer(
         &self,
         requirement: &Requirement,
@@ -362,25 +264,20 @@ impl Authorizer {
         data: &impl SharedData,
         now: Time,
     ) -> (Decision, Option<Lookup>) {
-        // Where nobody was asked, others may be asking in vain.
-        let was_not_asked = *error == IntrospectionError::NotDispatched;
-        let is_out = error.is_outage() || (was_not_asked && self.is_out(now));
-        if !is_out {
-            return (self.endpoint_out(), None);
+        if error.keeps_from_answering()
+            && let Some(found) = self.provider.stale(name, data, now)
+        {
+            let decision = self.judge(requirement, &found.what, peer, now);
+            return (decision, Some(Lookup::Stale));
         }
-        let may_fail_open = self.failure_mode_allow && error.is_outage();
-        let reader = &self.introspection.response;
-        match self.cache.look_up(name, now, reader, data) {
-            Some(found) if found.worth != Worth::None => {
-                let decision = self.judge(requirement, &found.what, peer, now);
-                (decision, Some(Lookup::Stale))
-            }
-            Some(found) if may_fail_open && found.what.has_ended(now) => {
-                (self.reject(Reason::InvalidToken, requirement.asks()), None)
-            }
-            _ if may_fail_open => (Decision::Forward(Grant::FailureMode), None),
-            _ => (self.endpoint_out(), None),
-        }
+        let decision = if !self.failure_mode_allow || !self.provider.is_outage(error, now) {
+            self.endpoint_out()
+        } else if self.provider.knows_it_ended(name, data, now) {
+            self.reject(Reason::InvalidToken, requirement.asks())
+        } else {
+            Decision::Forward(Grant::FailureMode)
+        };
+        (decision, None)
     }
 
     /// The refusal of a request whose token cannot be asked about.

@@ -78,6 +78,15 @@ impl TokenDigest {
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// Eight numbers below `limit`, which the digest spreads evenly.
+    pub fn numbers(&self, limit: u32) -> impl Iterator<Item = u32> {
+        let (words, _) = self.0.as_chunks::<4>();
+        let below = move |word| u32::from_le_bytes(word).checked_rem(limit);
+        words
+            .iter()
+            .map(move |word| below(*word).unwrap_or_default())
+    }
 }
 
 /// The first 8 hex digits: enough to find a token's lines in a log.

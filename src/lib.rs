@@ -4,7 +4,7 @@
 //! ```text
 //! request head → access token → facts → rule → decision → forwarded request, or rejection
 //! head.rs        bearer.rs      cache/  policy/  authorizer.rs              rejection.rs
-//!                               introspection/
+//!                               callout/, introspection/
 //! ```
 //!
 //! Everything but [`host`] is plain Rust without IO; `ARCHITECTURE.md` is the map.
@@ -13,6 +13,7 @@ pub mod authorizer;
 pub mod bearer;
 pub mod binding;
 pub mod cache;
+pub mod callout;
 pub mod claims;
 pub mod config;
 pub mod digest;

@@ -18,8 +18,8 @@ pub struct Lifetimes {
     pub max_ttl: Duration,
     /// The same for tokens found inactive.
     pub inactive_ttl: Duration,
-    /// While the endpoint is out, how long past `max_ttl` an active token still counts.
-    pub max_stale: Duration,
+    /// While the endpoint cannot be asked, how long past `max_ttl` an active token still counts.
+    pub stale_if_error: Duration,
     /// How long the endpoint may take: a renewal begins this much before `max_ttl` at least.
     /// `None`: no renewals ahead.
     pub refresh_ahead: Option<Duration>,
@@ -30,7 +30,7 @@ pub struct Lifetimes {
 pub enum Worth {
     /// They count.
     Fresh,
-    /// They count only while the endpoint is out.
+    /// They count only while the endpoint cannot be asked.
     Stale,
     /// They do not count.
     None,
@@ -65,7 +65,8 @@ impl Lifetimes {
     fn worth_of_active(&self, age: Duration) -> Worth {
         if age < self.max_ttl {
             Worth::Fresh
-        } else if !self.max_ttl.is_zero() && age < self.max_ttl.saturating_add(self.max_stale) {
+        } else if !self.max_ttl.is_zero() && age < self.max_ttl.saturating_add(self.stale_if_error)
+        {
             Worth::Stale
         } else {
             Worth::None
@@ -108,11 +109,11 @@ mod tests {
     /// When the facts of all cases were learned.
     const LEARNED: u64 = 1_000_000;
 
-    fn lifetimes(max_ttl: u64, inactive_ttl: u64, max_stale: u64) -> Lifetimes {
+    fn lifetimes(max_ttl: u64, inactive_ttl: u64, stale_if_error: u64) -> Lifetimes {
         Lifetimes {
             max_ttl: Duration::from_secs(max_ttl),
             inactive_ttl: Duration::from_secs(inactive_ttl),
-            max_stale: Duration::from_secs(max_stale),
+            stale_if_error: Duration::from_secs(stale_if_error),
             refresh_ahead: Some(Duration::from_secs(1)),
         }
     }

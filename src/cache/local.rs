@@ -25,6 +25,8 @@ pub(super) struct Known {
     pub(super) learned_at: Time,
     /// When the token, if it is in use, is to be asked about again.
     pub(super) renew_at: Option<Time>,
+    /// When a question about it came to nothing, since it was learned.
+    pub(super) unanswered_at: Option<Time>,
 }
 
 /// The facts that one worker remembers, at most `max_entries` of each kind.
@@ -95,6 +97,13 @@ impl LocalCache {
     pub(super) fn set_renewal(&mut self, key: &TokenKey, renew_at: Time) {
         if let Some(mut known) = self.active.get_mut(key) {
             known.renew_at = Some(renew_at);
+        }
+    }
+
+    /// A question about the token came to nothing.
+    pub(super) fn set_unanswered(&mut self, key: &TokenKey, at: Time) {
+        if let Some(mut known) = self.active.get_mut(key) {
+            known.unanswered_at = Some(at);
         }
     }
 

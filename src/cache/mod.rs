@@ -3,19 +3,23 @@
 //! Facts are remembered, never verdicts: rules run on every request. Each worker remembers for
 //! itself ([`local`]) and shares the endpoint's answers with the others ([`shared`]).
 
+pub mod lease;
 pub mod lifetime;
 mod local;
+pub mod lookup;
 pub mod shared;
 pub mod slot;
 
 use std::cell::RefCell;
+use std::hash::{BuildHasher, RandomState};
 
 use crate::bearer::AccessToken;
+use crate::cache::lease::{Lease, Leases};
 use crate::cache::lifetime::{Lifetimes, Worth};
 use crate::cache::local::{Known, LocalCache};
 use crate::cache::shared::{Kind, SharedCache, SharedData};
-use crate::cache::slot::{MAX_ANSWER, MAX_SHARED, Slot};
-use crate::digest::{TokenKey, TokenKeys, TokenName};
+use crate::cache::slot::{Fingerprint, MAX_ANSWER, MAX_SHARED, Slot};
+use crate::digest::{TokenDigest, TokenKey, TokenKeys, TokenName};
 use crate::introspection::facts::Introspection;
 use crate::introspection::response::ResponseReader;
 use crate::time::Time;
@@ -30,6 +34,7 @@ pub struct Cache {
     keys: TokenKeys,
     local: RefCell<LocalCache>,
     shared: Option<SharedCache>,
+    leases: Option<Leases>,
 }
 
 /// What is known about one token.
@@ -43,6 +48,8 @@ pub struct Found {
     pub source: Source,
     /// Whether the caller is to ask again, in the background. It is told so once in a while.
     pub is_due: bool,
+    /// When a question about the token came to nothing, if none has been answered since.
+    pub unanswered_at: Option<Time>,
 }
 
 /// Where facts were found.
@@ -55,21 +62,39 @@ pub enum Source {
 }
 
 impl Cache {
-    /// An empty cache of at most `max_entries` tokens of each kind. `None`: nothing is shared.
-    pub fn new(lifetimes: Lifetimes, max_entries: usize, shared: Option<SharedCache>) -> Self {
+    /// An empty cache of at most `max_entries` tokens of each kind. What is known is shared with
+    /// workers of the same fingerprint; `None`: with nobody.
+    pub fn new(lifetimes: Lifetimes, max_entries: usize, sharing: Option<Fingerprint>) -> Self {
+        // Where no answer about an active token is kept there is nothing to wait for.
+        let leasing = sharing.filter(|_| !lifetimes.max_ttl.is_zero());
+        let owner = RandomState::new().hash_one(0);
         Self {
             lifetimes,
             keys: TokenKeys::default(),
             local: RefCell::new(LocalCache::new(max_entries)),
-            shared,
+            shared: sharing.map(|fingerprint| SharedCache::new(fingerprint, max_entries)),
+            leases: leasing.map(|fingerprint| Leases::new(fingerprint, owner)),
         }
     }
 
-    /// What is shared with other workers, if answers about active tokens are: else there is
-    /// nothing to wait for.
-    pub fn shared(&self) -> Option<&SharedCache> {
-        let keeps_active = !self.lifetimes.max_ttl.is_zero();
-        self.shared.as_ref().filter(|_| keeps_active)
+    /// Makes ready what workers share. To be called once, before anything else.
+    pub fn prepare(&self, data: &impl SharedData) {
+        if self.leases.is_some() {
+            Leases::prepare(data);
+        }
+    }
+
+    /// Whether this worker may ask about the token, or another one is asking.
+    pub fn take_lease(&self, data: &impl SharedData, digest: &TokenDigest, now: Time) -> Lease {
+        let leases = self.leases.as_ref();
+        leases.map_or(Lease::Ours, |leases| leases.take(data, digest, now))
+    }
+
+    /// This worker has asked, or will not.
+    pub fn end_lease(&self, data: &impl SharedData, digest: &TokenDigest) {
+        if let Some(leases) = &self.leases {
+            leases.end(data, digest);
+        }
     }
 
     /// What this worker calls the token.
@@ -138,6 +163,7 @@ impl Cache {
                 Worth::Stale => known.renew_at.is_none_or(|at| now >= at),
                 Worth::None => false,
             },
+            unanswered_at: known.unanswered_at,
         }
     }
 
@@ -158,7 +184,13 @@ impl Cache {
             renew_at: self.lifetimes.renewal(&what, learned_at),
             what,
             learned_at,
+            unanswered_at: None,
         }
+    }
+
+    /// A question about the token came to nothing.
+    pub fn unanswered(&self, key: &TokenKey, now: Time) {
+        self.local.borrow_mut().set_unanswered(key, now);
     }
 
     /// Remembers what the endpoint said when it was asked at `asked_at`, in `answer`'s words.

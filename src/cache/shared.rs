@@ -1,27 +1,14 @@
-//! What the workers of one Envoy share: the endpoint's answers, and who is asking for one.
+//! What the workers of one Envoy share: the endpoint's answers.
 //!
 //! The host's shared data knows no deletion, so its keys are a fixed number of slots. A token may
 //! stand in any of [`WAYS`] slots that its digest names. Answers about active and about inactive
 //! tokens have slots of their own, so that a flood of unknown tokens overwrites no good one.
-//!
-//! A worker that is about to ask says so in a *claim*, for a limited time: the others wait for
-//! its answer, but not for a worker that died.
 
-use std::time::Duration;
-
-use super::slot::{Fingerprint, Slot, Tag, is_about, written_at};
+use super::slot::{Fingerprint, Slot, is_about, written_at};
 use crate::digest::TokenDigest;
-use crate::time::Time;
 
 /// In how many slots a token may stand.
 const WAYS: usize = 2;
-
-/// How many claims there are at once, at most.
-const CLAIMS: u32 = 1024;
-
-/// How long a claim holds the other workers back, and a request is held back by claims. An
-/// endpoint that takes longer may be asked by several workers at once.
-pub const CLAIM_HOLDS: Duration = Duration::from_millis(250);
 
 /// Data that all workers see, by key.
 pub trait SharedData {
@@ -48,15 +35,6 @@ pub struct SharedCache {
     slots: u32,
 }
 
-/// Whether this worker is to ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// It is.
-    Ours,
-    /// Another one is asking.
-    Theirs,
-}
-
 impl SharedCache {
     /// `fingerprint` tells apart what is asked, `max_entries` how much is remembered.
     pub fn new(fingerprint: Fingerprint, max_entries: usize) -> Self {
@@ -65,16 +43,6 @@ impl SharedCache {
         Self {
             fingerprint,
             slots: slots.max(16),
-        }
-    }
-
-    /// Makes the places for claims, if they are not there yet: only a place that exists can be
-    /// taken by exactly one of two workers.
-    pub fn prepare(&self, data: &impl SharedData) {
-        for key in (0..CLAIMS).map(claim_key) {
-            if data.read(&key).0.is_none() {
-                data.write(&key, EMPTY, None);
-            }
         }
     }
 
@@ -122,41 +90,11 @@ impl SharedCache {
     pub fn forget(&self, data: &impl SharedData, digest: &TokenDigest) {
         let tag = self.fingerprint.tag(digest);
         for key in Kind::ALL.iter().flat_map(|kind| self.keys(*kind, digest)) {
-            empty_if_about(data, &key, &tag);
+            let (bytes, version) = data.read(&key);
+            if bytes.is_some_and(|bytes| is_about(&bytes, &tag)) {
+                data.write(&key, EMPTY, version);
+            }
         }
-    }
-
-    /// Says that this worker is about to ask about a token, unless another one has said so.
-    pub fn claim(&self, data: &impl SharedData, digest: &TokenDigest, now: Time) -> Claim {
-        let key = claim_key(first_number(digest, CLAIMS));
-        let tag = self.fingerprint.tag(digest);
-        let (bytes, version) = data.read(&key);
-        let bytes = bytes.unwrap_or_default();
-        // Another worker's clock was perhaps read a moment later than `now`.
-        let holds = |since: Time| now.since(since).max(since.since(now)) < CLAIM_HOLDS;
-        if written_at(&bytes).is_some_and(holds) {
-            // If the place is taken for another token, this worker asks without a claim.
-            return if is_about(&bytes, &tag) {
-                Claim::Theirs
-            } else {
-                Claim::Ours
-            };
-        }
-        let claim = Slot {
-            learned_at: now,
-            answer: &[],
-        };
-        if data.write(&key, &claim.write(&tag), version) {
-            Claim::Ours
-        } else {
-            Claim::Theirs
-        }
-    }
-
-    /// This worker has asked: the others find the answer, or may ask for themselves.
-    pub fn release(&self, data: &impl SharedData, digest: &TokenDigest) {
-        let key = claim_key(first_number(digest, CLAIMS));
-        empty_if_about(data, &key, &self.fingerprint.tag(digest));
     }
 
     fn keys(&self, kind: Kind, digest: &TokenDigest) -> impl Iterator<Item = String> {
@@ -164,7 +102,8 @@ impl SharedCache {
             Kind::Active => "active",
             Kind::Inactive => "inactive",
         };
-        numbers(digest, self.slots)
+        digest
+            .numbers(self.slots)
             .take(WAYS)
             .map(move |slot| format!("portvakt.{kind}.{slot}"))
     }
@@ -174,33 +113,8 @@ impl Kind {
     const ALL: [Self; 2] = [Self::Active, Self::Inactive];
 }
 
-fn empty_if_about(data: &impl SharedData, key: &str, tag: &Tag) {
-    let (bytes, version) = data.read(key);
-    if bytes.is_some_and(|bytes| is_about(&bytes, tag)) {
-        data.write(key, EMPTY, version);
-    }
-}
-
 /// What stands where nothing is said: the host reads an empty value as none at all.
 const EMPTY: &[u8] = b"-";
-
-fn claim_key(number: u32) -> String {
-    format!("portvakt.claim.{number}")
-}
-
-fn first_number(digest: &TokenDigest, limit: u32) -> u32 {
-    numbers(digest, limit).next().unwrap_or_default()
-}
-
-/// Numbers below `limit` that a digest names.
-fn numbers(digest: &TokenDigest, limit: u32) -> impl Iterator<Item = u32> {
-    let (words, _) = digest.as_bytes().as_chunks::<4>();
-    words.iter().map(move |word| {
-        u32::from_le_bytes(*word)
-            .checked_rem(limit)
-            .unwrap_or_default()
-    })
-}
 
 #[cfg(test)]
 pub(crate) mod fake {
@@ -251,6 +165,7 @@ mod tests {
     use super::fake::FakeData;
     use super::*;
     use crate::bearer::AccessToken;
+    use crate::time::Time;
 
     fn cache(max_entries: usize) -> SharedCache {
         SharedCache::new(Fingerprint::of([b"idp".as_slice()]), max_entries)
@@ -323,47 +238,5 @@ mod tests {
         }
         assert_eq!(found(), before);
         assert!(data.keys() <= 200, "{}", data.keys());
-    }
-
-    #[test]
-    fn one_asks_and_the_others_wait_but_not_for_long() {
-        let data = FakeData::default();
-        let cache = cache(100);
-        cache.prepare(&data);
-        let (a, now) = (digest("a"), 1_000_000);
-        assert_eq!(cache.claim(&data, &a, at(now)), Claim::Ours);
-        assert_eq!(cache.claim(&data, &a, at(now)), Claim::Theirs);
-        assert_eq!(cache.claim(&data, &a, at(now + 249)), Claim::Theirs);
-        assert_eq!(cache.claim(&data, &digest("b"), at(now)), Claim::Ours);
-        assert_eq!(
-            cache.claim(&data, &a, at(now + 250)),
-            Claim::Ours,
-            "it died"
-        );
-        assert_eq!(cache.claim(&data, &a, at(now + 251)), Claim::Theirs);
-        cache.release(&data, &a);
-        assert_eq!(
-            cache.claim(&data, &a, at(now + 252)),
-            Claim::Ours,
-            "it gave up"
-        );
-        assert_eq!(
-            cache.claim(&data, &a, at(now + 251)),
-            Claim::Theirs,
-            "a moment before"
-        );
-        assert_eq!(
-            cache.claim(&data, &a, at(now - 1000)),
-            Claim::Ours,
-            "the clock was set back"
-        );
-        let keys = data.keys();
-        cache.prepare(&data);
-        assert_eq!(
-            cache.claim(&data, &a, at(now - 999)),
-            Claim::Theirs,
-            "prepared once only"
-        );
-        assert_eq!(data.keys(), keys);
     }
 }

@@ -5,7 +5,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cache::shared::fake::FakeData;
-use crate::cache::slot::Fingerprint;
 
 const START: u64 = 1_795_000_000_000;
 
@@ -25,14 +24,14 @@ fn lifetimes() -> Lifetimes {
     Lifetimes {
         max_ttl: Duration::from_secs(60),
         inactive_ttl: Duration::from_secs(5),
-        max_stale: Duration::from_secs(120),
+        stale_if_error: Duration::from_secs(120),
         refresh_ahead: Some(Duration::from_secs(1)),
     }
 }
 
 fn worker(lifetimes: Lifetimes, max_entries: usize) -> Cache {
-    let shared = SharedCache::new(Fingerprint::of([b"idp".as_slice()]), max_entries);
-    Cache::new(lifetimes, max_entries, Some(shared))
+    let sharing = Fingerprint::of([b"idp".as_slice()]);
+    Cache::new(lifetimes, max_entries, Some(sharing))
 }
 
 /// An answer about an active token that expires that many seconds after the start.
@@ -127,7 +126,7 @@ fn zero_keeps_nothing() {
     let off = Lifetimes {
         max_ttl: Duration::ZERO,
         inactive_ttl: Duration::ZERO,
-        max_stale: Duration::ZERO,
+        stale_if_error: Duration::ZERO,
         refresh_ahead: None,
     };
     let data = FakeData::default();
@@ -213,7 +212,7 @@ fn facts_are_read_anew_under_another_configuration() {
     };
     let fresh = worker(lifetimes(), 10);
     assert_eq!(fresh.look_up(&name(1), at(1), &knows_better, &data), None);
-    let elsewhere = SharedCache::new(Fingerprint::of([b"another".as_slice()]), 10);
+    let elsewhere = Fingerprint::of([b"another".as_slice()]);
     let elsewhere = Cache::new(lifetimes(), 10, Some(elsewhere));
     assert_eq!(look_up(&elsewhere, &data, 1, 1), None);
 }

@@ -6,7 +6,6 @@ use super::raw::{Integer, RawCache};
 use super::{ConfigError, refuse};
 use crate::cache::Cache;
 use crate::cache::lifetime::Lifetimes;
-use crate::cache::shared::SharedCache;
 use crate::introspection::IntrospectionConfig;
 
 /// A place for a token's facts is 2 kB, and a VM has a gigabyte, in which an old and a new
@@ -27,6 +26,7 @@ pub(super) fn valid(
         );
     }
     let refresh_ahead = raw.refresh_ahead.unwrap_or(true);
+    let is_stale_asked_for = raw.stale_if_error.is_some();
     let lifetimes = Lifetimes {
         max_ttl: duration("cache.max_ttl", raw.max_ttl, Duration::from_secs(60))?,
         inactive_ttl: duration(
@@ -34,20 +34,25 @@ pub(super) fn valid(
             raw.inactive_ttl,
             Duration::from_secs(5),
         )?,
-        max_stale: duration("cache.max_stale", raw.max_stale, Duration::ZERO)?,
+        stale_if_error: duration(
+            "cache.stale_if_error",
+            raw.stale_if_error,
+            introspection.api.stale_if_error(),
+        )?,
         refresh_ahead: refresh_ahead.then_some(introspection.timeout),
     };
-    if lifetimes.max_ttl.is_zero() && !lifetimes.max_stale.is_zero() {
+    let keeps_none = lifetimes.max_ttl.is_zero();
+    if keeps_none && is_stale_asked_for && !lifetimes.stale_if_error.is_zero() {
         return refuse(
-            "cache.max_stale",
+            "cache.stale_if_error",
             "not with `max_ttl: 0s`, which keeps nothing",
         );
     }
     let max_entries = usize::try_from(max_entries).unwrap_or(usize::MAX);
     let keeps_something = !lifetimes.max_ttl.is_zero() || !lifetimes.inactive_ttl.is_zero();
     let is_shared = raw.shared.unwrap_or(true) && keeps_something;
-    let shared = is_shared.then(|| SharedCache::new(introspection.fingerprint(), max_entries));
-    Ok(Cache::new(lifetimes, max_entries, shared))
+    let sharing = is_shared.then(|| introspection.fingerprint());
+    Ok(Cache::new(lifetimes, max_entries, sharing))
 }
 
 fn duration(key: &str, given: Option<String>, default: Duration) -> Result<Duration, ConfigError> {

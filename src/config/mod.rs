@@ -10,7 +10,6 @@ mod requirement;
 mod rules;
 mod wire;
 
-use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use raw::{Integer, RawChallenge, RawConfig, RawPrecheck, RawToken};
 use crate::authorizer::Authorizer;
 use crate::bearer::TokenSource;
 use crate::claims::{ClaimId, ClaimPath, WantedClaims};
+use crate::introspection::provider::Provider;
 use crate::object::Object;
 use crate::precheck::Precheck;
 use crate::protected_resource::ProtectedResource;
@@ -61,9 +61,9 @@ fn valid(raw: RawConfig, env: impl Fn(&str) -> Option<String>) -> Result<Authori
     introspection.response.claims = claims;
     introspection.response.keeps_payload = forwarding.payload_header.is_some();
     let protected_resource = protected_resource::valid(raw.protected_resource)?;
+    let cache = cache::valid(raw.cache.0, &introspection)?;
     Ok(Authorizer {
-        cache: cache::valid(raw.cache.0, &introspection)?,
-        introspection,
+        provider: Provider::new(introspection, cache),
         token,
         precheck: raw
             .jwt_precheck
@@ -74,7 +74,6 @@ fn valid(raw: RawConfig, env: impl Fn(&str) -> Option<String>) -> Result<Authori
         challenge: challenge(raw.challenge.0, protected_resource.as_ref())?,
         protected_resource,
         failure_mode_allow: raw.failure_mode_allow,
-        health: RefCell::default(),
     })
 }
 

@@ -264,9 +264,9 @@ pub(super) struct RawCache {
     /// The same for tokens found inactive. Default: `5s`.
     #[serde(default, deserialize_with = "given")]
     pub inactive_ttl: Option<String>,
-    /// While the endpoint is out, how long past `max_ttl` a known active token still counts; never past its `exp`. Default: `0s`.
+    /// While the endpoint cannot be asked (no answer, 429, 5xx, no host, a full circuit breaker), how long past `max_ttl` a known active token still counts; never past its `exp`. Default: `5m` for Texas, whose tokens cannot be revoked; `0s` for RFC 7662.
     #[serde(default, deserialize_with = "given")]
-    pub max_stale: Option<String>,
+    pub stale_if_error: Option<String>,
     /// Whether a token in use is asked about shortly before `max_ttl` is up, without making its request wait. Default: `true`.
     #[serde(default, deserialize_with = "given")]
     pub refresh_ahead: Option<bool>,

@@ -6,8 +6,9 @@ use std::time::Duration;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MetricType, Status};
 
-use crate::authorizer::{Decision, Grant, Lookup};
-use crate::introspection::response::{Answer, OUTCOMES, outcome};
+use crate::authorizer::{Decision, Grant};
+use crate::cache::lookup::Lookup;
+use crate::introspection::response::OUTCOMES;
 use crate::rejection::Reason;
 
 /// The filter's metrics. What every request adds to is counted here and reported to the host
@@ -86,8 +87,8 @@ impl Metrics {
     }
 
     /// A callout came to something.
-    pub(super) fn answered(&self, answer: &Answer) {
-        self.outcomes.count(&outcome(answer));
+    pub(super) fn answered(&self, outcome: &'static str) {
+        self.outcomes.count(&outcome);
     }
 
     /// Nobody will ask for reports any more: from now on each count is told at once.

@@ -1,7 +1,6 @@
 //! The root context: one for each configuration in each VM. It reads the configuration,
 //! dispatches every callout and tells the streams that wait.
 
-use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,35 +11,31 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, MapType, Status};
 
 use super::data::{HostData, now};
-use super::gate::Gate;
 use super::metrics::Metrics;
+use super::plugin::{Plugin, Waiter};
 use super::stream::Stream;
-use super::{BATCH, LOOK_AGAIN, REPORT};
 use crate::bearer::AccessToken;
-use crate::cache::shared::Claim;
+use crate::callout::coordinator::{Effect, Turn, WaiterId};
 use crate::config;
-use crate::digest::TokenDigest;
-use crate::introspection::flights::{Departure, Landing};
-use crate::introspection::response::{IntrospectionError, MAX_BODY, Reply};
+use crate::introspection::provider::Provider;
+use crate::introspection::response::{Answer, IntrospectionError, MAX_BODY, Reply};
 use crate::time::Time;
 
-/// A root context. Without a gate it was never configured, and its streams are refused.
+/// A root context. Without a plugin it was never configured, and its streams are refused.
 pub(super) struct Root {
     context_id: u32,
-    gate: Option<Rc<Gate>>,
-    ticks: Cell<Duration>,
+    plugin: Option<Rc<Plugin>>,
 }
 
 impl Root {
     pub(super) fn new(context_id: u32) -> Self {
         Self {
             context_id,
-            gate: None,
-            ticks: Cell::new(Duration::ZERO),
+            plugin: None,
         }
     }
 
-    fn configure(&self) -> Result<Gate, String> {
+    fn configure(&self) -> Result<Plugin, String> {
         let json = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX)
             .ok()
             .flatten()
@@ -49,11 +44,9 @@ impl Root {
         let authorizer = config::parse(&json, env).map_err(|error| error.to_string())?;
         let host_error = |status: Status| format!("the host refused: {status:?}");
         let metrics = Metrics::define().map_err(host_error)?;
-        if let Some(shared) = authorizer.cache.shared() {
-            shared.prepare(&HostData);
-        }
+        authorizer.provider.prepare(&HostData);
         let queue = hostcalls::register_shared_queue(&self.queue_name()).map_err(host_error)?;
-        Ok(Gate::new(authorizer, metrics, queue))
+        Ok(Plugin::new(authorizer, metrics, queue))
     }
 
     /// A name that no other root context of any VM has: queues are common to all of them, and
@@ -63,92 +56,56 @@ impl Root {
         format!("portvakt.{random:016x}.{}", self.context_id)
     }
 
-    /// Does as much as may be done in one call of the VM, and rings for the rest.
-    fn work(&self, gate: &Gate) {
-        let now = now();
-        for _ in 0..BATCH {
-            // A statement of its own, so that the borrow ends before the host is called.
-            let departure = gate.flights.borrow_mut().next_departure();
-            match departure {
-                Some(departure) => depart(gate, departure, now),
-                None => break,
-            }
-        }
-        self.tell_some(gate, now);
-        gate.metrics.report();
-        let has_deferred = gate.flights.borrow().has_deferred();
-        self.tick(if has_deferred { LOOK_AGAIN } else { REPORT });
-    }
-
-    /// Sets the clock. Setting it anew would put its next tick off.
-    fn tick(&self, period: Duration) {
-        if self.ticks.replace(period) != period {
-            let _ = hostcalls::set_tick_period(period);
-        }
-    }
-
-    /// Tells some of those whose flight has arrived.
-    fn tell_some(&self, gate: &Gate, now: Time) {
-        let batch = gate.flights.borrow_mut().next_batch(BATCH);
-        if let Some(batch) = batch {
-            for (stream, waiter) in &batch.waiters {
-                // A stream that is gone leaves the effective context as it was: skip it.
-                if hostcalls::set_effective_context(*stream).is_ok() {
-                    gate.tell(waiter, &batch.answer, now);
+    /// Carries out what follows from an event.
+    fn run(&self, plugin: &Plugin, mut turn: Turn, now: Time) {
+        let provider = &plugin.authorizer.provider;
+        let mut next = || {
+            plugin
+                .coordinator
+                .next_effect(&mut turn, provider, &HostData, now)
+        };
+        while let Some(effect) = next() {
+            match effect {
+                Effect::Dispatch { call, token } => {
+                    let result = dispatch(provider, &token);
+                    let coordinator = &plugin.coordinator;
+                    coordinator.dispatched(call, result, provider, &HostData, now);
+                }
+                Effect::Finish { waiters, answer } => {
+                    self.finish(plugin, &waiters, &answer, now);
+                }
+                Effect::Report(report) => plugin.report(&report),
+                Effect::Wake => {
+                    if plugin.wake().is_err() {
+                        error!("the host lost the queue: requests that wait will time out");
+                    }
+                }
+                Effect::SetClock(period) => {
+                    let _ = hostcalls::set_tick_period(period);
                 }
             }
-            let _ = hostcalls::set_effective_context(self.context_id);
         }
-        let has_work = gate.flights.borrow().has_work();
-        if has_work && gate.ring().is_err() {
-            error!("the host lost the queue: requests that wait will time out");
-        }
+        plugin.gauge_entries();
+        plugin.metrics.report();
     }
 
-    fn land(&self, gate: &Gate, landing: Landing, num_headers: usize, body_size: usize) {
-        let now = now();
-        let body = read_body(body_size);
-        let reply = Reply {
-            status: (num_headers > 0).then(read_status).flatten(),
-            from_upstream: num_headers > 0
-                && response_header("x-envoy-upstream-service-time").is_some(),
-            body: body.as_deref(),
-        };
-        let answer =
-            gate.authorizer
-                .on_reply(&landing.name, landing.asked_at, reply, &HostData, now);
-        release(gate, &landing.name.digest);
-        gate.metrics.took(now.since(landing.asked_at));
-        gate.observe(&answer, &landing.name.digest, now);
-        gate.gauge_entries();
-        gate.flights.borrow_mut().arrived(landing.id, answer);
-        self.tell_some(gate, now);
-        gate.metrics.report();
-    }
-
-    /// Flights that let another worker ask first: its answer may be there, or they try again.
-    fn look_again(&self, gate: &Gate) {
-        let now = now();
-        let deferred = gate.flights.borrow_mut().take_deferred(BATCH);
-        for departure in deferred {
-            let known = gate.authorizer.peek(&departure.name, &HostData, now);
-            let mut flights = gate.flights.borrow_mut();
-            match known {
-                Some((found, _)) => flights.arrived(departure.id, Ok(found.what)),
-                None => flights.depart_after_all(departure),
+    fn finish(&self, plugin: &Plugin, waiters: &[(WaiterId, Waiter)], answer: &Answer, now: Time) {
+        for (stream, waiter) in waiters {
+            // A stream that is gone leaves the effective context as it was: skip it.
+            if hostcalls::set_effective_context(*stream).is_ok() {
+                plugin.finish(waiter, answer, now);
             }
         }
-        gate.gauge_entries();
-        self.work(gate);
+        let _ = hostcalls::set_effective_context(self.context_id);
     }
 }
 
 /// A configuration that is gone wakes nobody.
 impl Drop for Root {
     fn drop(&mut self) {
-        self.tick(Duration::ZERO);
-        if let Some(gate) = &self.gate {
-            gate.metrics.report_at_once();
+        let _ = hostcalls::set_tick_period(Duration::ZERO);
+        if let Some(plugin) = &self.plugin {
+            plugin.metrics.report_at_once();
         }
     }
 }
@@ -161,21 +118,33 @@ impl Context for Root {
         body_size: usize,
         _num_trailers: usize,
     ) {
-        if let Some(gate) = &self.gate {
-            let landing = gate.flights.borrow_mut().landing(callout);
-            if let Some(landing) = landing {
-                self.land(gate, landing, num_headers, body_size);
-            }
-        }
+        let Some(plugin) = &self.plugin else {
+            return;
+        };
+        let now = now();
+        let body = read_body(body_size);
+        let reply = Reply {
+            status: (num_headers > 0).then(read_status).flatten(),
+            from_upstream: num_headers > 0
+                && response_header("x-envoy-upstream-service-time").is_some(),
+            body: body.as_deref(),
+        };
+        let provider = &plugin.authorizer.provider;
+        plugin
+            .coordinator
+            .landed(callout, reply, provider, &HostData, now);
+        self.run(plugin, Turn::default(), now);
     }
 }
 
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         match self.configure() {
-            Ok(gate) => {
-                self.gate = Some(Rc::new(gate));
-                self.tick(REPORT);
+            Ok(plugin) => {
+                let plugin = self.plugin.insert(Rc::new(plugin));
+                // Sets the clock.
+                let plugin = Rc::clone(plugin);
+                self.run(&plugin, Turn::default(), now());
                 true
             }
             Err(line) => {
@@ -187,14 +156,16 @@ impl RootContext for Root {
 
     fn on_queue_ready(&mut self, queue: u32) {
         while let Ok(Some(_)) = hostcalls::dequeue_shared_queue(queue) {}
-        if let Some(gate) = &self.gate {
-            self.work(gate);
+        if let Some(plugin) = &self.plugin {
+            self.run(plugin, Turn::default(), now());
         }
     }
 
     fn on_tick(&mut self) {
-        if let Some(gate) = &self.gate {
-            self.look_again(gate);
+        if let Some(plugin) = &self.plugin {
+            let now = now();
+            let turn = plugin.coordinator.tick(&plugin.authorizer.provider, now);
+            self.run(plugin, turn, now);
         }
     }
 
@@ -202,7 +173,7 @@ impl RootContext for Root {
         Some(Box::new(Stream::new(
             context_id,
             self.context_id,
-            self.gate.clone(),
+            self.plugin.clone(),
         )))
     }
 
@@ -211,56 +182,8 @@ impl RootContext for Root {
     }
 }
 
-/// Dispatches a flight's callout, or lets another worker ask first.
-fn depart(gate: &Gate, departure: Departure, now: Time) {
-    if let Some(shared) = gate.authorizer.cache.shared()
-        && departure.may_be_held_back(now)
-    {
-        if shared.claim(&HostData, &departure.name.digest, now) == Claim::Theirs {
-            gate.flights.borrow_mut().defer(departure, now);
-            return;
-        }
-        // Between the request's look and this claim another worker may have had its answer.
-        if !departure.is_renewal
-            && let Some((found, _)) = gate.authorizer.peek(&departure.name, &HostData, now)
-        {
-            release(gate, &departure.name.digest);
-            gate.flights
-                .borrow_mut()
-                .arrived(departure.id, Ok(found.what));
-            return;
-        }
-    }
-    let Departure {
-        id, token, name, ..
-    } = departure;
-    match dispatch(gate, &token) {
-        Ok(callout) => {
-            let landing = Landing {
-                id,
-                name,
-                asked_at: now,
-            };
-            gate.flights.borrow_mut().departed(callout, landing);
-        }
-        Err(error) => {
-            release(gate, &name.digest);
-            let answer = Err(error);
-            gate.observe(&answer, &name.digest, now);
-            gate.flights.borrow_mut().arrived(id, answer);
-        }
-    }
-}
-
-/// Another worker need not wait for this one any longer.
-fn release(gate: &Gate, digest: &TokenDigest) {
-    if let Some(shared) = gate.authorizer.cache.shared() {
-        shared.release(&HostData, digest);
-    }
-}
-
-fn dispatch(gate: &Gate, token: &AccessToken) -> Result<u32, IntrospectionError> {
-    let config = &gate.authorizer.introspection;
+fn dispatch(provider: &Provider, token: &AccessToken) -> Result<u32, IntrospectionError> {
+    let config = provider.config();
     let request = config.request(token);
     let headers = request.headers.iter().map(|(n, v)| (*n, v.as_str()));
     hostcalls::dispatch_http_call(

@@ -7,12 +7,14 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use super::data::{HostData, now};
-use super::gate::{Gate, reject};
 use super::head::{HostHead, HostPeer};
 use super::passage::{Passage, hold_back};
-use crate::authorizer::{Decision, Lookup, Question, Step};
+use super::plugin::{Plugin, reject};
+use crate::authorizer::{Decision, Step, UsedToken};
+use crate::cache::lookup::Lookup;
+use crate::callout::coordinator::CallId;
 use crate::head::is_grpc;
-use crate::introspection::flights::FlightId;
+use crate::introspection::health::Rank;
 use crate::policy::requirement::Asks;
 use crate::rejection::{ChallengeParameters, Reason, Rejection};
 
@@ -20,51 +22,48 @@ use crate::rejection::{ChallengeParameters, Reason, Rejection};
 pub(super) struct Stream {
     context_id: u32,
     root_id: u32,
-    gate: Option<Rc<Gate>>,
+    plugin: Option<Rc<Plugin>>,
     passage: Passage,
-    waits_for: Option<FlightId>,
+    waits_for: Option<CallId>,
 }
 
 impl Stream {
-    pub(super) fn new(context_id: u32, root_id: u32, gate: Option<Rc<Gate>>) -> Self {
+    pub(super) fn new(context_id: u32, root_id: u32, plugin: Option<Rc<Plugin>>) -> Self {
         Self {
             context_id,
             root_id,
-            gate,
+            plugin,
             passage: Passage::default(),
             waits_for: None,
         }
     }
 
-    fn wait(&mut self, gate: &Gate, head: &HostHead, question: Question) {
-        let rule = question.rule;
-        let digest = question.name().digest;
+    fn wait(&mut self, plugin: &Plugin, head: &HostHead, token: &UsedToken, rank: Rank) {
         let passage = self.passage.clone();
-        match gate.wait(self.context_id, question, is_grpc(head), passage) {
-            Ok(flight) => {
-                self.waits_for = Some(flight);
-                hold_back(self.context_id, self.root_id);
-            }
-            Err(_) => self.carry_out(gate, head, &gate.authorizer.endpoint_out(), || {
-                gate.subject(rule, &digest)
-            }),
+        self.waits_for = plugin.wait(self.context_id, token, rank, is_grpc(head), passage);
+        if self.waits_for.is_some() {
+            hold_back(self.context_id, self.root_id);
+        } else {
+            self.carry_out(plugin, head, &plugin.authorizer.endpoint_out(), || {
+                plugin.subject(token.rule, &token.name().digest)
+            });
         }
     }
 
     fn carry_out(
         &self,
-        gate: &Gate,
+        plugin: &Plugin,
         head: &HostHead,
         decision: &Decision,
         subject: impl FnOnce() -> String,
     ) {
-        gate.metrics.decided(decision);
+        plugin.metrics.decided(decision);
         match decision {
             Decision::Forward(grant) => {
-                gate.edit(grant);
+                plugin.edit(grant);
                 self.passage.open();
             }
-            Decision::Describe => gate.describe(),
+            Decision::Describe => plugin.serve_metadata(),
             Decision::Reject(rejection) => reject(rejection, is_grpc(head), subject),
         }
     }
@@ -75,34 +74,36 @@ impl Context for Stream {}
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, ends_stream: bool) -> Action {
         let head = HostHead { ends_stream };
-        let Some(gate) = self.gate.clone() else {
+        let Some(plugin) = self.plugin.clone() else {
             let parameters = ChallengeParameters::default();
             let rejection = Rejection::new(Reason::EndpointOut, &parameters, &Asks::default());
             reject(&rejection, is_grpc(&head), String::new);
             return self.passage.action();
         };
-        gate.strip_headers();
-        let step = gate.authorizer.on_request(&head, &HostPeer, &HostData, now);
+        plugin.strip_headers();
+        let step = plugin
+            .authorizer
+            .on_request(&head, &HostPeer, &HostData, now);
         match step {
-            Step::Decided(decision) => self.carry_out(&gate, &head, &decision, String::new),
+            Step::Decided(decision) => self.carry_out(&plugin, &head, &decision, String::new),
             Step::Known {
                 decision,
                 lookup,
-                question,
+                token,
                 is_due,
             } => {
-                gate.metrics.looked_up(lookup);
+                plugin.metrics.looked_up(lookup);
                 if lookup == Lookup::SharedHit {
-                    gate.gauge_entries();
+                    plugin.gauge_entries();
                 }
                 if is_due {
-                    gate.renew(&question);
+                    plugin.renew(&token);
                 }
-                self.carry_out(&gate, &head, &decision, || {
-                    gate.subject(question.rule, &question.name().digest)
+                self.carry_out(&plugin, &head, &decision, || {
+                    plugin.subject(token.rule, &token.name().digest)
                 });
             }
-            Step::Introspect(question) => self.wait(&gate, &head, question),
+            Step::Introspect(token, rank) => self.wait(&plugin, &head, &token, rank),
         }
         self.passage.action()
     }
@@ -114,8 +115,8 @@ impl HttpContext for Stream {
 
     /// Some servers take trailers for headers. Likewise called before the decision.
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        if let Some(gate) = &self.gate {
-            gate.strip_trailers();
+        if let Some(plugin) = &self.plugin {
+            plugin.strip_trailers();
         }
         self.passage.action()
     }
@@ -124,8 +125,8 @@ impl HttpContext for Stream {
 /// A stream that ends while it waits waits no more: nobody may answer it.
 impl Drop for Stream {
     fn drop(&mut self) {
-        if let (Some(gate), Some(flight)) = (&self.gate, self.waits_for) {
-            gate.leave(flight, self.context_id);
+        if let (Some(plugin), Some(call)) = (&self.plugin, self.waits_for) {
+            plugin.coordinator.leave(call, self.context_id);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Asking the introspection endpoint about an access token.
 //!
 //! Sans-IO: the callout is built as a value ([`request`]), its answer is read as a value
-//! ([`response`], [`facts`]), and who waits for what is kept in [`flights`]. The host only carries them.
+//! ([`response`], [`facts`]); a [`provider`] is an endpoint with what it said and how it does.
 
 pub mod facts;
-pub mod flights;
 pub mod health;
+pub mod provider;
 pub mod request;
 pub mod response;
 
@@ -48,4 +48,16 @@ pub enum Api {
         /// How the filter itself authenticates; `None` leaves that to Envoy.
         client_authentication: Option<ClientAuthentication>,
     },
+}
+
+impl Api {
+    /// How long past its time a known token counts by default while the endpoint cannot be asked.
+    /// The tokens that Texas knows are self-contained: they cannot be revoked, and end by
+    /// themselves.
+    pub fn stale_if_error(&self) -> Duration {
+        match self {
+            Self::Texas { .. } => Duration::from_secs(300),
+            Self::Rfc7662 { .. } => Duration::ZERO,
+        }
+    }
 }

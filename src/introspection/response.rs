@@ -60,6 +60,9 @@ pub enum IntrospectionError {
         "the introspection endpoint was not asked: its circuit breaker is open, or no host is there"
     )]
     NotDispatched,
+    /// Too many questions about unknown tokens wait already.
+    #[error("too many unknown tokens are waiting to be asked about")]
+    Busy,
     /// 429 or 5xx.
     #[error("the introspection endpoint answered with status {0}")]
     Status(u16),
@@ -72,13 +75,16 @@ pub enum IntrospectionError {
 }
 
 impl IntrospectionError {
-    /// Whether the endpoint is out. An answer that is nonsense, or that refuses the request, is
-    /// no outage, nor is a callout that was not dispatched: what a token holds may be the cause,
-    /// or a flood of tokens, and then a client could bring about what is allowed in an outage.
-    pub fn is_outage(&self) -> bool {
+    /// Whether something keeps the endpoint from answering, so that what it said before may count.
+    /// Not an answer that is nonsense, or that refuses the request.
+    pub fn keeps_from_answering(&self) -> bool {
         match self {
-            Self::Timeout | Self::Unreachable(_) | Self::Status(_) => true,
-            Self::NotDispatched | Self::Malformed(_) | Self::Misconfigured(_) => false,
+            Self::Timeout
+            | Self::Unreachable(_)
+            | Self::NotDispatched
+            | Self::Busy
+            | Self::Status(_) => true,
+            Self::Malformed(_) | Self::Misconfigured(_) => false,
         }
     }
 }
@@ -103,9 +109,11 @@ pub fn outcome(answer: &Answer) -> &'static str {
         Ok(Introspection::Active(_)) => "active",
         Ok(Introspection::Inactive) => "inactive",
         Err(IntrospectionError::Timeout) => "timeout",
-        Err(IntrospectionError::Unreachable(_) | IntrospectionError::NotDispatched) => {
-            "unreachable"
-        }
+        Err(
+            IntrospectionError::Unreachable(_)
+            | IntrospectionError::NotDispatched
+            | IntrospectionError::Busy,
+        ) => "unreachable",
         Err(IntrospectionError::Status(_)) => "status",
         Err(IntrospectionError::Malformed(_)) => "malformed",
         Err(IntrospectionError::Misconfigured(_)) => "misconfigured",

@@ -5,22 +5,27 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use portvakt::authorizer::{Authorizer, Decision, Question, Step};
+use portvakt::authorizer::{Authorizer, Decision, Step, UsedToken};
 use portvakt::cache::shared::SharedData;
+use portvakt::callout::coordinator::{CallId, Coordinator, Effect, Question, Turn};
 use portvakt::config;
 use portvakt::head::{Peer, RequestHead, Single};
-use portvakt::introspection::response::{IntrospectionError, Reply};
+use portvakt::introspection::health::Rank;
+use portvakt::introspection::response::{Answer, IntrospectionError, Reply};
 use portvakt::time::Time;
 
 /// A configuration at work, a clock and an endpoint.
 pub struct Gate {
     pub authorizer: Authorizer,
+    coordinator: Coordinator<()>,
     pub now: Time,
     data: Data,
     /// Status and body of the endpoint's answers; `None`: it must not be asked.
     pub endpoint: Option<(u16, String)>,
-    /// Whether Envoy dispatches no callouts.
-    pub breaker_is_open: bool,
+    /// Whether Envoy dispatches no callouts: there is no host, or the circuit breaker is full.
+    pub dispatches_nothing: bool,
+    /// Whether the endpoint takes too long.
+    pub times_out: bool,
     /// How often the endpoint was asked.
     pub callouts: usize,
 }
@@ -47,10 +52,12 @@ impl Gate {
     pub fn new(config: &str) -> Self {
         Self {
             authorizer: config::parse(config.as_bytes(), |_| None).unwrap(),
+            coordinator: Coordinator::default(),
             now: Time::from_millis(1_795_000_000_000),
             data: Data::default(),
             endpoint: None,
-            breaker_is_open: false,
+            dispatches_nothing: false,
+            times_out: false,
             callouts: 0,
         }
     }
@@ -77,46 +84,78 @@ impl Gate {
             Step::Decided(decision) => end(&decision),
             Step::Known {
                 decision,
-                question,
+                token,
                 is_due,
                 ..
             } => {
                 if is_due {
-                    self.ask(&question, head);
+                    self.coordinator
+                        .renew(token.question(Rank::Renewal), self.now);
+                    self.run();
                 }
                 end(&decision)
             }
-            Step::Introspect(question) => end(&self.ask(&question, head)),
+            Step::Introspect(token, rank) => {
+                let answer = self.ask(token.question(rank));
+                end(&self.decide(&token, &answer, head))
+            }
         }
     }
 
-    fn ask(&mut self, question: &Question, peer: &impl Peer) -> Decision {
+    fn ask(&mut self, question: Question) -> Answer {
+        let provider = &self.authorizer.provider;
+        let asked = self.coordinator.ask(question, 1, (), provider, self.now);
+        asked.expect("there is room");
+        self.run().expect("the request is decided on")
+    }
+
+    /// Carries out what follows; gives what the request that waits is told.
+    fn run(&mut self) -> Option<Answer> {
+        let mut told = None;
+        let mut turn = Turn::default();
+        loop {
+            let provider = &self.authorizer.provider;
+            let effect = self
+                .coordinator
+                .next_effect(&mut turn, provider, &self.data, self.now);
+            match effect {
+                None => return told,
+                Some(Effect::Dispatch { call, .. }) => self.dispatch(call),
+                Some(Effect::Finish { answer, .. }) => told = Some((*answer).clone()),
+                Some(Effect::Report(_) | Effect::SetClock(_)) => {}
+                Some(Effect::Wake) => turn = Turn::default(),
+            }
+        }
+    }
+
+    fn dispatch(&mut self, call: CallId) {
         self.callouts += 1;
+        let (provider, data, now) = (&self.authorizer.provider, &self.data, self.now);
+        if self.dispatches_nothing {
+            let error = Err(IntrospectionError::NotDispatched);
+            self.coordinator
+                .dispatched(call, error, provider, data, now);
+            return;
+        }
         let (status, body) = self
             .endpoint
             .clone()
             .expect("the endpoint must not be asked");
+        self.coordinator
+            .dispatched(call, Ok(7), provider, data, now);
         let reply = Reply {
-            status: Some(status),
-            from_upstream: true,
+            status: Some(if self.times_out { 504 } else { status }),
+            from_upstream: !self.times_out,
             body: Some(body.as_bytes()),
         };
-        let (core, data) = (&self.authorizer, &self.data);
-        let answer = if self.breaker_is_open {
-            Err(IntrospectionError::NotDispatched)
-        } else {
-            core.on_reply(&question.name(), self.now, reply, data, self.now)
-        };
-        core.observe(&answer, self.now);
-        core.on_answer(
-            question.rule,
-            &question.name(),
-            &answer,
-            peer,
-            data,
-            self.now,
-        )
-        .0
+        self.coordinator.landed(7, reply, provider, data, now);
+    }
+
+    fn decide(&self, token: &UsedToken, answer: &Answer, peer: &impl Peer) -> Decision {
+        let (rule, name) = (token.rule, token.name());
+        self.authorizer
+            .on_answer(rule, &name, answer, peer, &self.data, self.now)
+            .0
     }
 }
 

@@ -365,7 +365,7 @@ async fn what_another_worker_knows_is_bound_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_unbinds_nothing() {
     let mut plugin = plugin();
-    plugin["cache"] = json!({ "max_ttl": "1s", "max_stale": "1m" });
+    plugin["cache"] = json!({ "max_ttl": "1s", "stale_if_error": "1m" });
     let gateway = Gateway::start(Setup { plugin, ..setup() }).await;
     let token = token(&gateway, &json!({ "x5t#S256": PKI.right.thumbprint() }));
     let answer = Right.get(&gateway, "/api/x", Some(&token)).await;

@@ -277,7 +277,7 @@ async fn a_token_in_use_never_waits_for_its_renewal() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_in_fast_motion() {
     let gateway = Gateway::start(with_cache(json!({
-        "max_ttl": "1s", "inactive_ttl": "1s", "max_stale": "5s"
+        "max_ttl": "1s", "inactive_ttl": "1s", "stale_if_error": "5s"
     })))
     .await;
     let known = gateway.token("api:read");
@@ -291,7 +291,7 @@ async fn an_outage_in_fast_motion() {
     assert_eq!(gateway.get_with("garbage").await.status, 401);
     gateway.idp.set_fault(Some(Fault::Status { status: 500 }));
 
-    // Known tokens outlive the outage until their time is up: `exp`, or `max_stale`.
+    // Known tokens outlive the outage until their time is up: `exp`, or `stale_if_error`.
     let mut ends = Vec::new();
     for (name, token) in [("short", &short), ("known", &known)] {
         until("its time is up", async || {
@@ -316,9 +316,10 @@ async fn an_outage_in_fast_motion() {
     gateway.assert_well().await;
 }
 
+/// Two requests fill the circuit breaker; then the known token's time is up.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_is_no_outage() {
-    let mut setup = with_cache(json!({ "max_ttl": "100ms", "max_stale": "10m" }));
+async fn a_full_circuit_breaker_stops_no_known_token_and_lets_no_other_in() {
+    let mut setup = with_cache(json!({ "max_ttl": "100ms", "stale_if_error": "10m" }));
     setup.plugin["failure_mode_allow"] = json!(true);
     setup.edit = |config| {
         let threshold = "/static_resources/clusters/0/circuit_breakers/thresholds/0";
@@ -330,21 +331,27 @@ async fn a_flood_is_no_outage() {
     let known = gateway.token("api:read");
     assert_eq!(gateway.get_with(&known).await.status, 200);
     gateway.idp.set_fault(Some(Fault::Hold));
-    // Two requests fill the circuit breaker; then the known token's time is up.
     let mut flood = Vec::new();
-    for authorization in [b"Bearer garbage1", b"Bearer garbage2"] {
-        let headers = [(&b"authorization"[..], authorization.as_slice())];
+    for n in 0..3 {
+        let authorization = format!("Bearer garbage{n}");
+        let headers = [(&b"authorization"[..], authorization.as_bytes())];
         flood.push(send_head(gateway.address, b"GET /api/x", &headers, 0).await);
     }
-    until("the circuit breaker is open", async || {
-        gateway.get_with("garbage3").await.status == 503
+    let overflow = "cluster.texas.upstream_rq_pending_overflow";
+    until("the circuit breaker is full", async || {
+        gateway.stat(overflow).await > 0
     })
     .await;
     until("the known token's time is up", async || {
-        gateway.get_with(&known).await.status == 503
+        assert_eq!(gateway.get_with(&known).await.status, 200);
+        gateway.stat("wasmcustom.portvakt.cache.stale").await > 0
     })
     .await;
-    assert_cache_stat(&gateway, "stale", 0).await;
+    let unknown = gateway.get_with("garbage").await;
+    assert_eq!(
+        unknown.status, 503,
+        "it waited, but not for ever: {unknown:?}"
+    );
     let allowed = "wasmcustom.portvakt.decisions.result.allow.reason.failure_mode";
     gateway.assert_stat(allowed, 0).await;
     drop(flood);

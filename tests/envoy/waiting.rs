@@ -103,7 +103,7 @@ async fn tokens_do_not_get_each_others_answers(paused_head: PausedHead) {
 async fn seven_hundred(
     paused_head: PausedHead,
     tokens: impl Fn(&Gateway, usize) -> String,
-    callouts: usize,
+    (held, callouts): (usize, usize),
     status: u16,
 ) {
     let gateway = Gateway::start(Setup {
@@ -135,8 +135,8 @@ async fn seven_hundred(
     let requests: Vec<_> = requests.collect();
     let release = async {
         until_active(&gateway, 700).await;
-        until("all callouts are out", async || {
-            gateway.idp.introspections() == callouts
+        until("as many callouts are out as may be", async || {
+            gateway.idp.introspections() == held
         })
         .await;
         gateway.idp.set_fault(None);
@@ -153,15 +153,15 @@ async fn seven_hundred(
 async fn seven_hundred_are_resumed(paused_head: PausedHead) {
     let token = std::sync::OnceLock::new();
     let token = |gateway: &Gateway, _| token.get_or_init(|| gateway.token("api:read")).clone();
-    seven_hundred(paused_head, token, 1, 200).await;
+    seven_hundred(paused_head, token, (1, 1), 200).await;
 }
 
 async fn seven_hundred_are_refused(paused_head: PausedHead) {
-    seven_hundred(paused_head, |_, _| "garbage".to_owned(), 1, 401).await;
+    seven_hundred(paused_head, |_, _| "garbage".to_owned(), (1, 1), 401).await;
 }
 
 async fn seven_hundred_tokens_at_once(paused_head: PausedHead) {
-    seven_hundred(paused_head, |_, n| format!("garbage{n}"), 700, 401).await;
+    seven_hundred(paused_head, |_, n| format!("garbage{n}"), (32, 700), 401).await;
 }
 
 async fn seven_hundred_time_out_together(paused_head: PausedHead) {

@@ -75,9 +75,9 @@ fn everything_that_is_known() {
     }"#;
     let authorizer = parse(json.as_bytes(), env).unwrap();
     assert_eq!(authorizer.token.header, "x-token");
-    assert_eq!(authorizer.introspection.timeout.as_millis(), 250);
+    assert_eq!(authorizer.provider.config().timeout.as_millis(), 250);
     assert_eq!(
-        authorizer.introspection.headers.0,
+        authorizer.provider.config().headers.0,
         [("x-app".to_owned(), "me".to_owned())]
     );
     assert!(!format!("{authorizer:?}").contains("s3cret"));
@@ -87,7 +87,7 @@ fn everything_that_is_known() {
 fn defaults() {
     let json = format!(r#"{{{INTROSPECTION},"required_scopes":["a"]}}"#);
     let authorizer = parse(json.as_bytes(), env).unwrap();
-    assert_eq!(authorizer.introspection.timeout.as_secs(), 1);
+    assert_eq!(authorizer.provider.config().timeout.as_secs(), 1);
     assert_eq!(authorizer.token.header, "authorization");
     assert_eq!(authorizer.token.scheme, "Bearer");
     assert_eq!(authorizer.token.max_length, 8192);

@@ -62,7 +62,7 @@ fn the_cache() {
     for (section, expected) in [
         (r#""cache":{}"#, Ok(())),
         (
-            r#""cache":{"max_entries":1,"max_ttl":"2m","inactive_ttl":"0s","max_stale":"1h"}"#,
+            r#""cache":{"max_entries":1,"max_ttl":"2m","inactive_ttl":"0s","stale_if_error":"1h"}"#,
             Ok(()),
         ),
         (
@@ -95,12 +95,12 @@ fn the_cache() {
             Err("cache.inactive_ttl: \"soon\" is no duration"),
         ),
         (
-            r#""cache":{"max_stale":null}"#,
-            Err("cache.max_stale: invalid type: null"),
+            r#""cache":{"stale_if_error":null}"#,
+            Err("cache.stale_if_error: invalid type: null"),
         ),
         (
-            r#""cache":{"max_ttl":"0s","max_stale":"1m"}"#,
-            Err("cache.max_stale: not with `max_ttl: 0s`"),
+            r#""cache":{"max_ttl":"0s","stale_if_error":"1m"}"#,
+            Err("cache.stale_if_error: not with `max_ttl: 0s`"),
         ),
         (
             r#""cache":{"shared":"yes"}"#,

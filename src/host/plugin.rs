@@ -1,20 +1,22 @@
-//! What a root context and its streams share, and what either does on behalf of a stream.
+//! What one configuration does in one VM: what a root context and its streams share, and what
+//! either does on behalf of a stream.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 
 use log::{debug, info, warn};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{LogLevel, MapType, Status};
 
-use super::data::HostData;
+use super::data::{HostData, now};
 use super::head::{HostPeer, property};
 use super::metrics::Metrics;
 use super::passage::Passage;
-use crate::authorizer::{Authorizer, Decision, Grant, Lookup, Question};
+use crate::authorizer::{Authorizer, Decision, Grant, UsedToken};
+use crate::cache::lookup::Lookup;
+use crate::callout::coordinator::{Asked, CallId, Coordinator, Report, WaiterId};
 use crate::digest::{TokenDigest, TokenName};
 use crate::forward::Edit;
-use crate::introspection::flights::{FlightId, Flights, WaiterId};
-use crate::introspection::health::Transition;
+use crate::introspection::health::{Rank, Transition};
 use crate::introspection::response::Answer;
 use crate::policy::RuleId;
 use crate::rejection::Rejection;
@@ -22,17 +24,16 @@ use crate::time::Time;
 
 /// One configuration at work in one VM.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct Plugin {
     pub(super) authorizer: Authorizer,
+    pub(super) coordinator: Coordinator<Waiter>,
     pub(super) metrics: Metrics,
-    /// Never borrowed across a call to the host.
-    pub(super) flights: RefCell<Flights<Waiter>>,
     queue: u32,
-    /// How many tokens the gauge says that this gate remembers.
+    /// How many tokens the gauge says that this plugin remembers.
     gauged: Cell<usize>,
 }
 
-/// A paused request, as it must be remembered to be told.
+/// A paused request, as it must be remembered to be decided on.
 #[derive(Debug)]
 pub(super) struct Waiter {
     rule: RuleId,
@@ -41,84 +42,94 @@ pub(super) struct Waiter {
     passage: Passage,
 }
 
-impl Gate {
+impl Plugin {
     pub(super) fn new(authorizer: Authorizer, metrics: Metrics, queue: u32) -> Self {
         Self {
             authorizer,
+            coordinator: Coordinator::default(),
             metrics,
-            flights: RefCell::default(),
             queue,
             gauged: Cell::new(0),
         }
     }
 
     /// Wakes the root context: `on_queue_ready` runs after the VM call at hand.
-    pub(super) fn ring(&self) -> Result<(), Status> {
+    pub(super) fn wake(&self) -> Result<(), Status> {
         // The SDK cannot tell an empty message from an empty queue.
         hostcalls::enqueue_shared_queue(self.queue, Some(b"!"))
     }
 
-    /// The stream begins to wait for the word about its token.
+    /// The stream begins to wait for the word about its token. `None` if it need not.
     pub(super) fn wait(
         &self,
         stream: WaiterId,
-        question: Question,
+        token: &UsedToken,
+        rank: Rank,
         to_grpc: bool,
         passage: Passage,
-    ) -> Result<FlightId, Status> {
+    ) -> Option<CallId> {
+        let question = token.question(rank);
         let waiter = Waiter {
-            rule: question.rule,
-            name: question.name(),
+            rule: token.rule,
+            name: question.name,
             to_grpc,
             passage,
         };
-        let joined = self
-            .flights
-            .borrow_mut()
-            .join(waiter.name, question.token, stream, waiter);
-        if joined.is_new {
-            self.metrics.looked_up(Lookup::Miss);
-            self.gauge_entries();
-            self.ring()
-                .inspect_err(|_| self.flights.borrow_mut().cancel(joined.id))?;
-        } else {
+        let provider = &self.authorizer.provider;
+        let asked = self
+            .coordinator
+            .ask(question, stream, waiter, provider, now());
+        let Ok(Asked { call, is_new }) = asked else {
+            return None;
+        };
+        if !is_new {
             self.metrics.looked_up(Lookup::Coalesced);
+            return Some(call);
         }
-        Ok(joined.id)
-    }
-
-    /// The stream stops waiting.
-    pub(super) fn leave(&self, flight: FlightId, stream: WaiterId) {
-        self.flights.borrow_mut().leave(flight, stream);
+        self.metrics.looked_up(Lookup::Miss);
+        self.gauge_entries();
+        if self.wake().is_err() {
+            self.coordinator.cancel(call);
+            return None;
+        }
+        Some(call)
     }
 
     /// A token in use is asked about though nobody waits.
-    pub(super) fn renew(&self, question: &Question) {
-        let is_new = self
-            .flights
-            .borrow_mut()
-            .renew(question.name(), question.token.clone());
-        if is_new {
+    pub(super) fn renew(&self, token: &UsedToken) {
+        if self.coordinator.renew(token.question(Rank::Renewal), now()) {
             // Without the queue the token is asked about when its time is up.
-            let _ = self.ring();
+            let _ = self.wake();
         }
     }
 
-    /// A callout came to something: counts, and tells the operator what has changed.
-    pub(super) fn observe(&self, answer: &Answer, digest: &TokenDigest, now: Time) {
-        self.metrics.answered(answer);
-        match self.authorizer.observe(answer, now) {
-            Some(Transition::Trouble(error)) => {
-                warn!("tokens cannot be checked: {error} token={digest}");
+    /// A call came to something: counts, and tells the operator what has changed.
+    pub(super) fn report(&self, report: &Report) {
+        if let Some(outcome) = report.outcome {
+            self.metrics.answered(outcome);
+        }
+        if let Some(took) = report.took {
+            self.metrics.took(took);
+        }
+        let token = report.digest.map(|digest| format!(" token={digest}"));
+        let token = token.unwrap_or_default();
+        for transition in &report.transitions {
+            match transition {
+                Transition::Began(error) => warn!("tokens cannot be checked: {error}{token}"),
+                Transition::Ended {
+                    kind,
+                    is_well: true,
+                } => {
+                    info!("tokens can be checked again; it is over that {kind}{token}");
+                }
+                Transition::Ended { kind, .. } => info!("it is over that {kind}{token}"),
             }
-            Some(Transition::Back) => info!("tokens can be checked again token={digest}"),
-            None => {}
         }
     }
 
     /// Brings the gauge up to date.
     pub(super) fn gauge_entries(&self) {
-        self.gauge(self.authorizer.cache.len());
+        self.gauge(self.authorizer.provider.remembers());
     }
 
     fn gauge(&self, entries: usize) {
@@ -167,7 +178,7 @@ impl Gate {
     }
 
     /// Answers the stream in the effective context with what clients can read about the API.
-    pub(super) fn describe(&self) {
+    pub(super) fn serve_metadata(&self) {
         let resource = self.authorizer.protected_resource.as_ref();
         let document = resource.map_or("{}", |resource| resource.document());
         // They are public: pages of any origin may read them too.
@@ -185,9 +196,9 @@ impl Gate {
         format!(" token={digest} rule={rule:?}")
     }
 
-    /// Decides for a waiter whose question was answered, and carries the decision out. The
-    /// effective context must be the waiter's stream.
-    pub(super) fn tell(&self, waiter: &Waiter, answer: &Answer, now: Time) {
+    /// Decides for a waiter whose call was answered, and carries the decision out. The effective
+    /// context must be the waiter's stream.
+    pub(super) fn finish(&self, waiter: &Waiter, answer: &Answer, now: Time) {
         let (decision, lookup) =
             self.authorizer
                 .on_answer(waiter.rule, &waiter.name, answer, &HostPeer, &HostData, now);
@@ -202,7 +213,7 @@ impl Gate {
                 // The last thing done for the stream: nothing may be changed after it.
                 let _ = hostcalls::resume_http_request();
             }
-            Decision::Describe => self.describe(),
+            Decision::Describe => self.serve_metadata(),
             Decision::Reject(rejection) => {
                 reject(&rejection, waiter.to_grpc, || {
                     self.subject(waiter.rule, &waiter.name.digest)
@@ -213,7 +224,7 @@ impl Gate {
 }
 
 /// What a configuration that is gone remembered is gone with it.
-impl Drop for Gate {
+impl Drop for Plugin {
     fn drop(&mut self) {
         self.metrics.report();
         self.gauge(0);

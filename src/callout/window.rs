@@ -1,0 +1,225 @@
+//! How many questions about unknown tokens may be out at once.
+//!
+//! Anybody can ask about tokens that nobody knows, in any number. What they may take of the
+//! endpoint is bounded so that it still answers questions about tokens in use in time: the window
+//! grows while answers take as long as they must, and shrinks when they take longer, because then
+//! questions queue somewhere; much as TCP's congestion window does with its losses (RFC 5681). An
+//! endpoint that is far away is soon asked as much as it can take; one that works off one question
+//! after the other is asked few at a time.
+
+use std::time::Duration;
+
+use crate::time::Time;
+
+/// How large the window is at first.
+pub const START: usize = 32;
+
+/// How large it may become: three quarters of the circuit breaker that `envoy.yaml` has, so that
+/// there is room for questions about tokens in use.
+pub const MAX: usize = 192;
+
+/// After so long without a question nothing is known about the endpoint any more.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// What the endpoint needs at least is measured anew after this.
+const BASE_HOLDS: Duration = Duration::from_secs(30);
+
+/// Above the threshold it grows by one for so many answers: by a quarter with each round.
+const ANSWERS: usize = 4;
+
+/// The bound, and what it adapts by.
+#[derive(Debug)]
+pub struct Window {
+    size: usize,
+    /// Up to here it grows with every answer, above it more slowly.
+    threshold: usize,
+    /// Good answers since it has grown last, above the threshold.
+    credit: usize,
+    /// Answers to what was asked before it shrank last do not shrink it again.
+    shrunk_at: Time,
+    /// The least that an answer took lately, and when that was.
+    base: Option<(Duration, Time)>,
+    last_used: Time,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self {
+            size: START,
+            threshold: MAX,
+            credit: 0,
+            shrunk_at: Time::from_millis(0),
+            base: None,
+            last_used: Time::from_millis(0),
+        }
+    }
+}
+
+impl Window {
+    /// How many questions may be out at once.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Another question is to be asked while `in_flight` are out. Whether it may.
+    pub fn admits(&mut self, in_flight: usize, now: Time) -> bool {
+        if in_flight == 0 && now.since(self.last_used) > IDLE {
+            *self = Self::default();
+        }
+        let admits = in_flight < self.size;
+        if admits {
+            self.last_used = now;
+        }
+        admits
+    }
+
+    /// The endpoint took so long for what was asked at `asked_at`, of `timeout` that it may take.
+    /// `in_flight` were out until now. `is_wanted`: more are pending, so a larger window is of use.
+    pub fn answered(
+        &mut self,
+        asked_at: Time,
+        now: Time,
+        timeout: Duration,
+        in_flight: usize,
+        is_wanted: bool,
+    ) {
+        let took = now.since(asked_at);
+        let queued = took.saturating_sub(self.base(took, now));
+        if took >= timeout || queued.saturating_mul(4) > timeout {
+            self.shrink(asked_at, in_flight / 2, now);
+        } else if is_wanted {
+            self.grow();
+        }
+    }
+
+    /// Envoy could not dispatch a callout while `in_flight` were out: the circuit breaker is full.
+    pub fn refused(&mut self, in_flight: usize, now: Time) {
+        let three_quarters = in_flight.saturating_sub(in_flight.div_ceil(4));
+        self.shrink(now, three_quarters, now);
+    }
+
+    fn base(&mut self, took: Duration, now: Time) -> Duration {
+        let base = self
+            .base
+            .filter(|(_, since)| now.since(*since) <= BASE_HOLDS);
+        let (least, _) = *self.base.insert(match base {
+            Some((least, since)) if least <= took => (least, since),
+            _ => (took, now),
+        });
+        least
+    }
+
+    fn shrink(&mut self, asked_at: Time, size: usize, now: Time) {
+        if asked_at >= self.shrunk_at {
+            self.size = size.clamp(1, self.size);
+            self.threshold = self.size;
+            self.credit = 0;
+            self.shrunk_at = now;
+        }
+    }
+
+    fn grow(&mut self) {
+        self.credit = self.credit.saturating_add(1);
+        if self.size < self.threshold || self.credit >= ANSWERS {
+            self.size = self.size.saturating_add(1).min(MAX);
+            self.credit = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may fail loudly")]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(1);
+
+    /// How an endpoint works.
+    #[derive(Clone, Copy, Debug)]
+    enum Endpoint {
+        /// So far away, and takes any number at once.
+        Far(u64),
+        /// Takes so long for each, one after the other.
+        Serial(u64),
+    }
+
+    /// Asks `questions` questions, as many at a time as the window allows, in steps of a
+    /// millisecond. How long all took, and the longest that one took in the second half.
+    fn run(endpoint: Endpoint, questions: usize) -> (u64, u64) {
+        let mut window = Window::default();
+        let mut out: VecDeque<(u64, u64)> = VecDeque::new();
+        let (mut asked, mut busy_until, mut slowest) = (0, 0, 0);
+        let start = 1_000_000;
+        let mut now = start;
+        while asked < questions || !out.is_empty() {
+            while let Some((asked_at, _)) = out.front().copied().filter(|(_, ends)| *ends <= now) {
+                out.pop_front();
+                let (from, to) = (Time::from_millis(asked_at), Time::from_millis(now));
+                let is_wanted = asked < questions;
+                window.answered(from, to, TIMEOUT, out.len() + 1, is_wanted);
+                if asked > questions / 2 {
+                    slowest = slowest.max(now - asked_at);
+                }
+            }
+            while asked < questions && window.admits(out.len(), Time::from_millis(now)) {
+                let ends = match endpoint {
+                    Endpoint::Far(millis) => now + millis,
+                    Endpoint::Serial(millis) => busy_until.max(now) + millis,
+                };
+                busy_until = ends;
+                // Envoy gives up a question that takes longer, but the endpoint does not.
+                out.push_back((now, ends.min(now + 1000)));
+                asked += 1;
+            }
+            now += 1;
+        }
+        (now - start, slowest)
+    }
+
+    #[test]
+    fn it_fits_the_endpoint() {
+        for (endpoint, questions, most_in_all, most_for_one) in [
+            // 5,000 tokens at once, 100 ms away: 192 at a time are 2.6 s, and the window has to grow.
+            (Endpoint::Far(100), 5_000, 3_200, 100),
+            (Endpoint::Far(1), 5_000, 500, 1),
+            (Endpoint::Far(700), 1_000, 5_700, 700),
+            // One after the other: the endpoint is busy all the time, and nobody queues for long.
+            (Endpoint::Serial(50), 400, 20_100, 650),
+            (Endpoint::Serial(10), 2_000, 20_100, 650),
+            (Endpoint::Serial(300), 40, 12_500, 1_000),
+        ] {
+            let (in_all, for_one) = run(endpoint, questions);
+            assert!(in_all <= most_in_all, "{endpoint:?}: {in_all} ms");
+            assert!(
+                for_one <= most_for_one,
+                "{endpoint:?}: {for_one} ms for one"
+            );
+        }
+    }
+
+    #[test]
+    fn it_shrinks_once_for_what_was_out_together_and_forgets_when_idle() {
+        let at = |millis: u64| Time::from_millis(1_000_000 + millis);
+        let mut window = Window::default();
+        assert!(window.admits(START - 1, at(0)) && !window.admits(START, at(0)));
+        window.answered(at(0), at(100), TIMEOUT, START, true);
+        assert_eq!(window.size(), START + 1);
+        for n in 0..20 {
+            window.answered(at(0), at(400 + n), TIMEOUT, START, true);
+        }
+        assert_eq!(window.size(), START / 2, "they wait 300 ms somewhere");
+        window.answered(at(401), at(501), TIMEOUT, 16, false);
+        assert_eq!(window.size(), START / 2, "nobody waits");
+        window.answered(at(401), at(1_401), TIMEOUT, 8, true);
+        assert_eq!(window.size(), 4, "half of what was out");
+        window.refused(0, at(1_701));
+        assert_eq!(window.size(), 1, "never none");
+        assert!(!window.admits(1, at(30_000)), "one is still out");
+        assert!(window.admits(0, at(30_000)));
+        assert_eq!(window.size(), START);
+        window.refused(20, at(30_001));
+        assert_eq!(window.size(), 15);
+    }
+}
