@@ -19,7 +19,7 @@ use crate::head::{Peer, RequestHead, is_preflight};
 use crate::introspection::IntrospectionConfig;
 use crate::introspection::facts::{Introspection, TokenFacts};
 use crate::introspection::health::{Health, Transition};
-use crate::introspection::response::{Answer, IntrospectionError, Reply};
+use crate::introspection::response::{Answer, IntrospectionError, Reading, Reply};
 use crate::policy::requirement::{Asks, Requirement, Unmet};
 use crate::policy::{Access, NoRule, RuleId, Rules};
 use crate::precheck::Precheck;
@@ -312,19 +312,20 @@ impl Authorizer {
 
     /// The endpoint's reply to a callout that was dispatched at `asked_at`: reads it and remembers
     /// what it said.
-    pub fn on_reply(
+    pub fn on_reply<'a>(
         &self,
         name: &TokenName,
         asked_at: Time,
-        reply: Reply<'_>,
+        reply: Reply<'a>,
         data: &impl SharedData,
         now: Time,
-    ) -> Answer {
-        let answer = self.introspection.response.parse(reply);
-        if let (Ok(what), Some(body)) = (&answer, reply.body) {
-            self.cache.learn(name, what, body, asked_at, now, data);
+    ) -> Reading<'a> {
+        let reading = self.introspection.response.parse(reply);
+        if let Ok(what) = &reading.answer {
+            self.cache
+                .learn(name, what, reading.words, asked_at, now, data);
         }
-        answer
+        reading
     }
 
     /// Takes note of what a callout came to; `Some` if an outage began or ended with it.

@@ -14,7 +14,7 @@ use crate::digest::{TokenDigest, TokenName};
 use crate::forward::Edit;
 use crate::introspection::flights::{FlightId, Flights, WaiterId};
 use crate::introspection::health::Transition;
-use crate::introspection::response::Answer;
+use crate::introspection::response::{Answer, Reading};
 use crate::policy::RuleId;
 use crate::rejection::Rejection;
 use crate::time::Time;
@@ -101,11 +101,12 @@ impl Gate {
     }
 
     /// A callout came to something: counts, and tells the operator what has changed.
-    pub(super) fn observe(&self, answer: &Answer, digest: &TokenDigest, now: Time) {
-        self.metrics.answered(answer);
-        match self.authorizer.observe(answer, now) {
+    pub(super) fn observe(&self, reading: &Reading<'_>, digest: &TokenDigest, now: Time) {
+        self.metrics.answered(reading.outcome);
+        match self.authorizer.observe(&reading.answer, now) {
             Some(Transition::Trouble(error)) => {
-                warn!("tokens cannot be checked: {error} token={digest}");
+                let what = self.authorizer.introspection.explain(error);
+                warn!("tokens cannot be checked: {what} token={digest}");
             }
             Some(Transition::Back) => info!("tokens can be checked again token={digest}"),
             None => {}

@@ -7,7 +7,7 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MetricType, Status};
 
 use crate::authorizer::{Decision, Grant, Lookup};
-use crate::introspection::response::{Answer, OUTCOMES, outcome};
+use crate::introspection::outcome::Outcome;
 use crate::rejection::Reason;
 
 /// The filter's metrics. What every request adds to is counted here and reported to the host
@@ -18,7 +18,7 @@ pub(super) struct Metrics {
     allowed: Counters<&'static str>,
     reasons: Counters<Reason>,
     lookups: Counters<Lookup>,
-    outcomes: Counters<&'static str>,
+    outcomes: Counters<Outcome>,
     introspection_ms: u32,
     cache_entries: u32,
     reports_at_once: Cell<bool>,
@@ -63,8 +63,8 @@ impl Metrics {
             )?,
             cache_entries: hostcalls::define_metric(MetricType::Gauge, "portvakt.cache_entries")?,
             reports_at_once: Cell::new(false),
-            outcomes: Counters::define(OUTCOMES, |outcome| {
-                format!("portvakt.introspections.outcome.{outcome}")
+            outcomes: Counters::define(Outcome::ALL, |outcome| {
+                format!("portvakt.introspections.outcome.{}", outcome.name())
             })?,
         })
     }
@@ -86,8 +86,8 @@ impl Metrics {
     }
 
     /// A callout came to something.
-    pub(super) fn answered(&self, answer: &Answer) {
-        self.outcomes.count(&outcome(answer));
+    pub(super) fn answered(&self, outcome: Outcome) {
+        self.outcomes.count(&outcome);
     }
 
     /// Nobody will ask for reports any more: from now on each count is told at once.

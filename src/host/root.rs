@@ -21,7 +21,9 @@ use crate::cache::shared::Claim;
 use crate::config;
 use crate::digest::TokenDigest;
 use crate::introspection::flights::{Departure, Landing};
-use crate::introspection::response::{IntrospectionError, MAX_BODY, Reply};
+use crate::introspection::response::{
+    IntrospectionError, MAX_BODY, Misconfiguration, Reading, Reply,
+};
 use crate::time::Time;
 
 /// A root context. Without a gate it was never configured, and its streams are refused.
@@ -114,14 +116,16 @@ impl Root {
                 && response_header("x-envoy-upstream-service-time").is_some(),
             body: body.as_deref(),
         };
-        let answer =
+        let reading =
             gate.authorizer
                 .on_reply(&landing.name, landing.asked_at, reply, &HostData, now);
         release(gate, &landing.name.digest);
         gate.metrics.took(now.since(landing.asked_at));
-        gate.observe(&answer, &landing.name.digest, now);
+        gate.observe(&reading, &landing.name.digest, now);
         gate.gauge_entries();
-        gate.flights.borrow_mut().arrived(landing.id, answer);
+        gate.flights
+            .borrow_mut()
+            .arrived(landing.id, reading.answer);
         self.tell_some(gate, now);
         gate.metrics.report();
     }
@@ -241,9 +245,9 @@ fn depart(gate: &Gate, departure: Departure, now: Time) {
         }
         Err(error) => {
             release(gate, &name.digest);
-            let answer = Err(error);
-            gate.observe(&answer, &name.digest, now);
-            gate.flights.borrow_mut().arrived(id, answer);
+            let reading = Reading::failed(error);
+            gate.observe(&reading, &name.digest, now);
+            gate.flights.borrow_mut().arrived(id, reading.answer);
         }
     }
 }
@@ -267,9 +271,7 @@ fn dispatch(gate: &Gate, token: &AccessToken) -> Result<u32, IntrospectionError>
         config.timeout,
     )
     .map_err(|status| match status {
-        Status::BadArgument => {
-            IntrospectionError::Misconfigured(format!("is there a cluster `{}`?", config.cluster))
-        }
+        Status::BadArgument => IntrospectionError::Misconfigured(Misconfiguration::NoCluster),
         _ => IntrospectionError::NotDispatched,
     })
 }

@@ -76,14 +76,19 @@ impl Health {
 mod tests {
     use super::*;
     use crate::introspection::facts::Introspection;
+    use crate::introspection::response::Misconfiguration;
 
     #[test]
     fn trouble_is_told_when_it_begins_and_when_it_is_over() {
         let good: Answer = Ok(Introspection::Inactive);
         let timeout: Answer = Err(IntrospectionError::Timeout);
-        let refused: Answer = Err(IntrospectionError::Misconfigured("a".to_owned()));
+        let refused: Answer = Err(IntrospectionError::Misconfigured(
+            Misconfiguration::NoCluster,
+        ));
         let full: Answer = Err(IntrospectionError::NotDispatched);
-        let refused_again: Answer = Err(IntrospectionError::Misconfigured("b".to_owned()));
+        let refused_again: Answer = Err(IntrospectionError::Misconfigured(
+            Misconfiguration::IdentityProvider,
+        ));
         let mut health = Health::default();
         let memory = Duration::from_secs(2);
         assert!(!health.is_out(Time::from_millis(0), memory));

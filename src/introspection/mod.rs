@@ -1,11 +1,16 @@
 //! Asking the introspection endpoint about an access token.
 //!
 //! Sans-IO: the callout is built as a value ([`request`]), its answer is read as a value
-//! ([`response`], [`facts`]), and who waits for what is kept in [`flights`]. The host only carries them.
+//! ([`response`], [`facts`], [`error`]), and who waits for what is kept in [`flights`]. The host
+//! only carries them.
 
+pub mod error;
 pub mod facts;
 pub mod flights;
 pub mod health;
+mod members;
+pub mod outcome;
+mod payload;
 pub mod request;
 pub mod response;
 

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use portvakt::authorizer::{Authorizer, Decision, Question, Step};
@@ -52,6 +53,15 @@ impl Gate {
             endpoint: None,
             breaker_is_open: false,
             callouts: 0,
+        }
+    }
+
+    /// Another worker of the same Envoy, with a configuration of its own.
+    pub fn beside(&self, config: &str) -> Self {
+        Self {
+            now: self.now,
+            data: self.data.clone(),
+            ..Self::new(config)
         }
     }
 
@@ -106,6 +116,7 @@ impl Gate {
             Err(IntrospectionError::NotDispatched)
         } else {
             core.on_reply(&question.name(), self.now, reply, data, self.now)
+                .answer
         };
         core.observe(&answer, self.now);
         core.on_answer(
@@ -203,8 +214,8 @@ impl Peer for Head<'_> {
     }
 }
 
-#[derive(Default)]
-struct Data(RefCell<HashMap<String, Vec<u8>>>);
+#[derive(Clone, Default)]
+struct Data(Rc<RefCell<HashMap<String, Vec<u8>>>>);
 
 impl SharedData for Data {
     fn read(&self, key: &str) -> (Option<Vec<u8>>, Option<u32>) {
