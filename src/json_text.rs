@@ -2,8 +2,9 @@
 //! in it.
 //!
 //! A text may hold what no [`serde_json::Value`] does: numbers beyond a double, and escapes of one
-//! half of a surrogate pair. (Not by serde_json's `raw_value`: with it, every `Value` that is read
-//! anywhere takes a member of a certain name for a text of JSON, and so without end.)
+//! half of a surrogate pair. `serde_json`'s `raw_value` is not used for it: with that, every `Value`
+//! that is read anywhere takes what stands in a member of a certain name for a text of JSON, and
+//! so nests without bound.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,7 +13,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// How many arrays and objects may stand within each other, the outermost among them: as many as
-/// serde_json reads.
+/// `serde_json` reads.
 const MAX_DEPTH: usize = 127;
 
 /// A member's name, unescaped. UTF-8, but where an escape is half of a surrogate pair.
@@ -347,8 +348,6 @@ mod tests {
                     let value: Value = serde_json::from_str(member.value_text).unwrap();
                     let name = member.name.as_text().unwrap();
                     prop_assert_eq!(expected.get(name), Some(&value), "{}", json);
-                    let text = format!("{}", member.value_text);
-                    prop_assert!(json.contains(&text));
                 }
             }
         }

@@ -104,8 +104,7 @@ impl fmt::Display for Explained<'_> {
                 f,
                 "the introspection endpoint is unreachable: no answer came from the cluster \
                  `{cluster}`; look at its upstream_cx_connect_fail, ssl_fail_verify_error, \
-                 ssl_fail_verify_san and membership_healthy \
-                 (`envoy_cluster_…` in Prometheus, `cluster.{cluster}.…` at Envoy's admin)"
+                 ssl_fail_verify_san and membership_healthy (`envoy_cluster_…` in Prometheus)"
             ),
             IntrospectionError::NotDispatched => write!(
                 f,

@@ -147,9 +147,10 @@ impl ResponseReader {
         let text = str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
         let members = members::read(text, |name| self.matters(name))
             .map_err(|error| Malformed(what_is_wrong(&error)))?;
-        let payload = match self.keeps_payload {
-            true => payload(text).map_err(|why| Malformed(what_is_ambiguous(why)))?,
-            false => None,
+        let payload = if self.keeps_payload {
+            payload(text).map_err(|why| Malformed(what_is_ambiguous(why)))?
+        } else {
+            None
         };
         let Some(active) = members.get("active").and_then(Value::as_bool) else {
             return Err(Malformed("`active` is missing or no boolean"));
