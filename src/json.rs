@@ -237,15 +237,6 @@ mod tests {
         }
     }
 
-    /// As they would be with `serde_json`'s feature `raw_value`, whoever else asks for it: one member
-    /// within the other could nest deeper than any stack.
-    #[test]
-    fn texts_are_not_read_as_json() {
-        let json = r#"{"$serde_json::private::RawValue":"[1]"}"#;
-        let value: Value = serde_json::from_str(json).unwrap();
-        assert_eq!(value.to_string(), json);
-    }
-
     #[test]
     fn equality() {
         for (one, other, expected) in [

@@ -148,6 +148,8 @@ async fn a_refusal_that_speaks_of_the_token_is_an_inactive_token() {
                 2,
             )
             .await;
+        let label = r#"portvakt_introspections{outcome="inactive_status"} 2"#;
+        assert!(gateway.prometheus().await.contains(label));
         for outcome in ["inactive", "misconfigured"] {
             assert_eq!(count(&gateway, outcome).await, 0, "{outcome}");
         }
