@@ -22,6 +22,8 @@ pub mod head;
 pub mod host;
 pub mod introspection;
 pub mod json;
+pub mod json_text;
+mod labels;
 pub mod object;
 pub mod policy;
 pub mod precheck;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cache::shared::fake::FakeData;
+use crate::introspection::response::Dialect;
 
 const START: u64 = 1_795_000_000_000;
 
@@ -207,7 +208,9 @@ fn facts_are_read_anew_under_another_configuration() {
     let error = r#"{"active":false,"error":"later an outage"}"#;
     learn(&cache, &data, 1, error, 0);
     let knows_better = ResponseReader {
-        outage_errors: vec!["later".to_owned()],
+        dialect: Dialect::Texas {
+            outage_errors: vec!["later".to_owned()],
+        },
         ..ResponseReader::default()
     };
     let fresh = worker(lifetimes(), 10);

@@ -19,9 +19,11 @@ use crate::bearer::AccessToken;
 use crate::cache::lease::{LEASE, Lease};
 use crate::cache::shared::SharedData;
 use crate::digest::{TokenDigest, TokenKey, TokenName};
+use crate::introspection::error::IntrospectionError;
 use crate::introspection::health::{Rank, Transition};
+use crate::introspection::outcome::Outcome;
 use crate::introspection::provider::Provider;
-use crate::introspection::response::{Answer, IntrospectionError, Reply, outcome};
+use crate::introspection::response::{Answer, Reading, Reply};
 use crate::time::Time;
 
 /// How much of each kind is done in one call of the VM: the host's stack is finite, and some 270
@@ -107,7 +109,7 @@ pub enum Effect<W> {
 #[derive(Debug, PartialEq)]
 pub struct Report {
     /// The answer's name in metrics, if there was a question.
-    pub outcome: Option<&'static str>,
+    pub outcome: Option<Outcome>,
     /// How long the endpoint took, if it was asked.
     pub took: Option<Duration>,
     /// What began or ended with it.
@@ -232,11 +234,11 @@ impl<W> Coordinator<W> {
         let id = match open.map_or_else(|| calls.open(question, false, now), Ok) {
             Ok(id) => id,
             Err(TooMany) => {
-                let answer = Err(IntrospectionError::Busy);
+                let busy = Reading::failed(IntrospectionError::Busy);
                 calls.reports.push_back(Report {
-                    outcome: Some(outcome(&answer)),
+                    outcome: Some(busy.outcome),
                     took: None,
-                    transitions: provider.observe(&name.key, &answer, rank, now, now),
+                    transitions: provider.observe(&name.key, &busy.answer, rank, now, now),
                     digest: Some(name.digest),
                     waiter: Some(waiter),
                 });
@@ -293,7 +295,7 @@ impl<W> Coordinator<W> {
         {
             return;
         }
-        self.finish(call, Err(error), None, provider, now);
+        self.finish(call, Reading::failed(error), None, provider, now);
     }
 
     /// A callout came to something.
@@ -308,9 +310,9 @@ impl<W> Coordinator<W> {
         let timeout = provider.config().timeout;
         let landed = self.0.borrow_mut().landed(callout, timeout, now);
         if let Some((call, name, asked_at)) = landed {
-            let answer = provider.read(&name, asked_at, reply, data, now);
+            let reading = provider.read(&name, asked_at, reply, data, now);
             provider.end_lease(data, &name.digest);
-            self.finish(call, answer, Some(asked_at), provider, now);
+            self.finish(call, reading, Some(asked_at), provider, now);
         }
     }
 
@@ -318,7 +320,8 @@ impl<W> Coordinator<W> {
     pub fn tick(&self, provider: &Provider, now: Time) -> Turn {
         let too_old = self.0.borrow_mut().tick(now);
         for call in too_old {
-            self.finish(call, Err(IntrospectionError::Busy), None, provider, now);
+            let busy = Reading::failed(IntrospectionError::Busy);
+            self.finish(call, busy, None, provider, now);
         }
         let transitions = provider.tick(now);
         if !transitions.is_empty() {
@@ -339,7 +342,7 @@ impl<W> Coordinator<W> {
     fn finish(
         &self,
         call: CallId,
-        answer: Answer,
+        reading: Reading<'_>,
         asked_at: Option<Time>,
         provider: &Provider,
         now: Time,
@@ -349,15 +352,21 @@ impl<W> Coordinator<W> {
             return;
         };
         let report = Report {
-            outcome: Some(outcome(&answer)),
+            outcome: Some(reading.outcome),
             took: asked_at.map(|asked_at| now.since(asked_at)),
-            transitions: provider.observe(&name.key, &answer, rank, asked_at.unwrap_or(now), now),
+            transitions: provider.observe(
+                &name.key,
+                &reading.answer,
+                rank,
+                asked_at.unwrap_or(now),
+                now,
+            ),
             digest: Some(name.digest),
             waiter: self.0.borrow().a_waiter(call),
         };
         let mut calls = self.0.borrow_mut();
         calls.reports.push_back(report);
-        calls.answer(call, answer);
+        calls.answer(call, reading.answer);
     }
 }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::raw::{
-    Fields, Hidden, RawApi, RawClientAuthentication, RawIntrospection, RawMethod, RawSecret, SECRET,
+    Fields, Hidden, Integer, RawApi, RawClientAuthentication, RawIntrospection, RawMethod,
+    RawSecret, SECRET,
 };
 use super::{ConfigError, header_name, refuse};
 use crate::introspection::request::{ClientAuthentication, Endpoint, ExtraFields, Secret};
-use crate::introspection::response::ResponseReader;
+use crate::introspection::response::{Dialect, ResponseReader};
 use crate::introspection::{Api, IntrospectionConfig};
 
 const ENDPOINT_VARIABLE: &str = "NAIS_TOKEN_INTROSPECTION_ENDPOINT";
@@ -21,12 +22,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Texas's words for "I cannot tell" (facts: texas).
-const OUTAGE_ERRORS: [&str; 4] = [
-    "fetch:",
-    "decode json:",
-    "init client:",
-    "identity provider '",
-];
+const OUTAGE_ERRORS: [&str; 3] = ["fetch:", "decode json:", "init client:"];
 
 /// Headers that are the filter's or Envoy's to set.
 const OWN_HEADERS: [&str; 7] = [
@@ -51,8 +47,7 @@ pub(super) fn valid(
     }
     let endpoint = endpoint(raw.endpoint, env)?;
     let timeout = timeout(raw.timeout)?;
-    let mut response = ResponseReader::default();
-    let api = match raw.api {
+    let (api, dialect) = match raw.api {
         RawApi::Texas => {
             only_with(
                 RawApi::Rfc7662,
@@ -61,10 +56,13 @@ pub(super) fn valid(
             )?;
             let has_authentication = raw.client_authentication.is_some();
             only_with(RawApi::Rfc7662, "client_authentication", has_authentication)?;
-            response.outage_errors = outage_errors(raw.outage_errors)?;
-            Api::Texas {
+            let has_statuses = raw.inactive_statuses.is_some();
+            only_with(RawApi::Rfc7662, "inactive_statuses", has_statuses)?;
+            let api = Api::Texas {
                 identity_provider: identity_provider(raw.identity_provider)?,
-            }
+            };
+            let outage_errors = outage_errors(raw.outage_errors)?;
+            (api, Dialect::Texas { outage_errors })
         }
         RawApi::Rfc7662 => {
             only_with(
@@ -74,12 +72,14 @@ pub(super) fn valid(
             )?;
             only_with(RawApi::Texas, "outage_errors", raw.outage_errors.is_some())?;
             let authentication = raw.client_authentication;
-            Api::Rfc7662 {
+            let api = Api::Rfc7662 {
                 token_type_hint: raw.token_type_hint,
                 client_authentication: authentication
                     .map(|raw| client_authentication(raw.0, env))
                     .transpose()?,
-            }
+            };
+            let inactive_statuses = inactive_statuses(raw.inactive_statuses)?;
+            (api, Dialect::Rfc7662 { inactive_statuses })
         }
     };
     Ok(IntrospectionConfig {
@@ -88,7 +88,10 @@ pub(super) fn valid(
         headers: headers(raw.headers.0, &api)?,
         parameters: parameters(raw.parameters.0, &api)?,
         api,
-        response,
+        response: ResponseReader {
+            dialect,
+            ..ResponseReader::default()
+        },
         timeout,
     })
 }
@@ -156,6 +159,20 @@ fn outage_errors(given: Option<Vec<String>>) -> Result<Vec<String>, ConfigError>
         ),
         given => Ok(given.unwrap_or_else(|| OUTAGE_ERRORS.map(str::to_owned).to_vec())),
     }
+}
+
+fn inactive_statuses(given: Option<Vec<Integer>>) -> Result<Vec<u16>, ConfigError> {
+    let status = |Integer(number)| {
+        let problem = match number {
+            401 => "speaks of the filter's own credentials (RFC 7662 section 2.3), not of a token",
+            429 => "speaks of the endpoint, not of a token",
+            400..=499 => return Ok(u16::try_from(number).unwrap_or(u16::MAX)),
+            _ => "is none of 400 to 499",
+        };
+        let key = "introspection.inactive_statuses";
+        refuse(key, format!("{number} {problem}"))
+    };
+    given.unwrap_or_default().into_iter().map(status).collect()
 }
 
 fn client_authentication(

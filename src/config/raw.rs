@@ -56,7 +56,7 @@ pub(super) struct RawConfig {
 pub(super) struct RawIntrospection {
     /// The Envoy cluster that the callout goes to. Required.
     pub cluster: String,
-    /// The endpoint's URL: gives the callout's `:scheme`, `:authority` and `:path`. Default: the environment variable `NAIS_TOKEN_INTROSPECTION_ENDPOINT`.
+    /// The endpoint's URL: gives the callout's `:scheme`, `:authority` and `:path`; whether there is TLS is up to the cluster. Default: the environment variable `NAIS_TOKEN_INTROSPECTION_ENDPOINT`.
     #[serde(default, deserialize_with = "given")]
     pub endpoint: Option<String>,
     /// `texas` or `rfc7662`. Default: `texas`.
@@ -80,7 +80,10 @@ pub(super) struct RawIntrospection {
     /// How long the answer may take, `1ms` to `4m`. Default: `1s`.
     #[serde(default, deserialize_with = "given")]
     pub timeout: Option<String>,
-    /// Texas only: beginnings of `error` that speak of the endpoint, not of the token. Default: `fetch:`, `decode json:`, `init client:`, `identity provider '`.
+    /// RFC 7662 only: statuses by which the endpoint says that a token is inactive, from 400 to 499, but not 401 and 429. Default: none. A 400 with the error `unsupported_token_type` says so anyway.
+    #[serde(default, deserialize_with = "given")]
+    pub inactive_statuses: Option<Vec<Integer>>,
+    /// Texas only: beginnings of `error` that speak of the endpoint, not of the token. Default: `fetch:`, `decode json:`, `init client:`.
     #[serde(default, deserialize_with = "given")]
     pub outage_errors: Option<Vec<String>>,
 }
@@ -315,7 +318,7 @@ pub(super) struct RawForward {
     /// Headers, each with the claim that it carries: strings, numbers, booleans, and arrays of strings without spaces, joined by a space. A claim that a header cannot carry unchanged stays out: one that is empty, has control characters or a space at its ends, is longer than 16 kB, or is a number beyond 64 bits. Not where a rule has `match.route`. Default: none.
     #[serde(default)]
     pub claims: Object<Names>,
-    /// A header that carries all claims: base64url, without padding, of the endpoint's answer as JSON without `active`, up to 16 kB. Not where a rule has `match.route`. Default: none.
+    /// A header that carries all claims: base64url, without padding, of the endpoint's answer without `active`, its members byte for byte and in its order, up to 16 kB. Not where a rule has `match.route`. Default: none.
     #[serde(default, deserialize_with = "given")]
     pub payload_header: Option<String>,
     /// Names in Envoy's filter state, each with the claim that stands there, as in a header: `%FILTER_STATE(wasm.portvakt.NAME:PLAIN)%`. Default: none.

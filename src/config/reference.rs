@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::raw::{Document, Hidden, Integer, RawConfig, Wanted};
 use crate::authorizer::Grant;
+use crate::introspection::outcome::Outcome;
 use crate::object::Object;
 use crate::rejection::Reason;
 
@@ -119,10 +120,11 @@ fn the_readmes_examples_are_valid() {
 }
 
 #[test]
-fn the_readme_names_every_reason() {
+fn the_readme_names_every_reason_and_outcome() {
     let readme = include_str!("../../README.md");
     let reasons = Reason::ALL.map(Reason::name);
-    for name in reasons.iter().chain(&Grant::NAMES) {
+    let outcomes = Outcome::ALL.map(Outcome::name);
+    for name in reasons.iter().chain(&Grant::NAMES).chain(&outcomes) {
         assert!(readme.contains(&format!("`{name}`")), "{name}");
     }
 }

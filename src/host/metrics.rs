@@ -8,7 +8,7 @@ use proxy_wasm::types::{MetricType, Status};
 
 use crate::authorizer::{Decision, Grant};
 use crate::cache::lookup::Lookup;
-use crate::introspection::response::OUTCOMES;
+use crate::introspection::outcome::Outcome;
 use crate::rejection::Reason;
 
 /// The filter's metrics. What every request adds to is counted here and reported to the host
@@ -19,7 +19,7 @@ pub(super) struct Metrics {
     allowed: Counters<&'static str>,
     reasons: Counters<Reason>,
     lookups: Counters<Lookup>,
-    outcomes: Counters<&'static str>,
+    outcomes: Counters<Outcome>,
     introspection_ms: u32,
     cache_entries: u32,
     reports_at_once: Cell<bool>,
@@ -64,8 +64,8 @@ impl Metrics {
             )?,
             cache_entries: hostcalls::define_metric(MetricType::Gauge, "portvakt.cache_entries")?,
             reports_at_once: Cell::new(false),
-            outcomes: Counters::define(OUTCOMES, |outcome| {
-                format!("portvakt.introspections.outcome.{outcome}")
+            outcomes: Counters::define(Outcome::ALL, |outcome| {
+                format!("portvakt.introspections.outcome.{}", outcome.name())
             })?,
         })
     }
@@ -87,7 +87,7 @@ impl Metrics {
     }
 
     /// A callout came to something.
-    pub(super) fn answered(&self, outcome: &'static str) {
+    pub(super) fn answered(&self, outcome: Outcome) {
         self.outcomes.count(&outcome);
     }
 

@@ -113,16 +113,23 @@ impl Plugin {
         }
         let token = report.digest.map(|digest| format!(" token={digest}"));
         let token = token.unwrap_or_default();
+        let config = self.authorizer.provider.config();
         for transition in &report.transitions {
             match transition {
-                Transition::Began(error) => warn!("tokens cannot be checked: {error}{token}"),
+                Transition::Began(error) => {
+                    let what = config.explain(error);
+                    warn!("tokens cannot be checked: {what}{token}");
+                }
                 Transition::Ended {
                     kind,
                     is_well: true,
                 } => {
-                    info!("tokens can be checked again; it is over that {kind}{token}");
+                    let what = config.explain(kind);
+                    info!("tokens can be checked again; it is over: {what}{token}");
                 }
-                Transition::Ended { kind, .. } => info!("it is over that {kind}{token}"),
+                Transition::Ended { kind, .. } => {
+                    info!("it is over: {}{token}", config.explain(kind));
+                }
             }
         }
     }

@@ -17,8 +17,9 @@ use super::stream::Stream;
 use crate::bearer::AccessToken;
 use crate::callout::coordinator::{Effect, Turn, WaiterId};
 use crate::config;
+use crate::introspection::error::{IntrospectionError, Misconfiguration};
 use crate::introspection::provider::Provider;
-use crate::introspection::response::{Answer, IntrospectionError, MAX_BODY, Reply};
+use crate::introspection::response::{Answer, MAX_BODY, Reply};
 use crate::time::Time;
 
 /// A root context. Without a plugin it was never configured, and its streams are refused.
@@ -194,9 +195,7 @@ fn dispatch(provider: &Provider, token: &AccessToken) -> Result<u32, Introspecti
         config.timeout,
     )
     .map_err(|status| match status {
-        Status::BadArgument => {
-            IntrospectionError::Misconfigured(format!("is there a cluster `{}`?", config.cluster))
-        }
+        Status::BadArgument => IntrospectionError::Misconfigured(Misconfiguration::NoCluster),
         _ => IntrospectionError::NotDispatched,
     })
 }

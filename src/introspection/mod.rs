@@ -1,10 +1,15 @@
 //! Asking the introspection endpoint about an access token.
 //!
 //! Sans-IO: the callout is built as a value ([`request`]), its answer is read as a value
-//! ([`response`], [`facts`]); a [`provider`] is an endpoint with what it said and how it does.
+//! ([`response`], [`facts`], [`error`]); a [`provider`] is an endpoint with what it said and how
+//! it does. The host only carries them.
 
+pub mod error;
 pub mod facts;
 pub mod health;
+mod members;
+pub mod outcome;
+mod payload;
 pub mod provider;
 pub mod request;
 pub mod response;

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use super::IntrospectionConfig;
+use super::error::IntrospectionError;
 use super::facts::Introspection;
 use super::health::{Health, Rank, Transition};
-use super::response::{Answer, IntrospectionError, Reply};
+use super::response::{Answer, Reading, Reply};
 use crate::bearer::AccessToken;
 use crate::cache::lease::Lease;
 use crate::cache::lifetime::Worth;
@@ -160,19 +161,20 @@ impl Provider {
 
     /// The endpoint's reply to a callout that was dispatched at `asked_at`: reads it and remembers
     /// what it said.
-    pub fn read(
+    pub fn read<'a>(
         &self,
         name: &TokenName,
         asked_at: Time,
-        reply: Reply<'_>,
+        reply: Reply<'a>,
         data: &impl SharedData,
         now: Time,
-    ) -> Answer {
-        let answer = self.config.response.parse(reply);
-        if let (Ok(what), Some(body)) = (&answer, reply.body) {
-            self.cache.learn(name, what, body, asked_at, now, data);
+    ) -> Reading<'a> {
+        let reading = self.config.response.parse(reply);
+        if let Ok(what) = &reading.answer {
+            self.cache
+                .learn(name, what, reading.words, asked_at, now, data);
         }
-        answer
+        reading
     }
 
     /// Takes note of what a question that was asked at `asked_at` came to. What began or ended

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::Uri;
 use thiserror::Error;
 
+use super::response::Dialect;
 use super::{Api, IntrospectionConfig};
 use crate::bearer::AccessToken;
 use crate::cache::slot::Fingerprint;
@@ -158,8 +159,16 @@ impl IntrospectionConfig {
         IntrospectionRequest { headers, body }
     }
 
-    /// Tells this configuration's requests apart from any other's, and so their answers.
+    /// Tells this configuration's requests apart from any other's, and so their answers. Statuses
+    /// that speak of tokens are part of it: what is shared of an answer does not say its status.
     pub fn fingerprint(&self) -> Fingerprint {
+        let statuses: Vec<u8> = match &self.response.dialect {
+            Dialect::Texas { .. } => Vec::new(),
+            Dialect::Rfc7662 { inactive_statuses } => inactive_statuses
+                .iter()
+                .flat_map(|status| status.to_be_bytes())
+                .collect(),
+        };
         // A request about no token holds everything but the token.
         let request = self.request(&AccessToken::none());
         let headers = request.headers.iter();
@@ -168,7 +177,12 @@ impl IntrospectionConfig {
             Api::Texas { .. } => b"texas".as_slice(),
             Api::Rfc7662 { .. } => b"rfc7662",
         };
-        let fixed = [kind, self.cluster.as_bytes(), request.body.as_slice()];
+        let fixed = [
+            kind,
+            self.cluster.as_bytes(),
+            request.body.as_slice(),
+            statuses.as_slice(),
+        ];
         Fingerprint::of(fixed.into_iter().chain(parts))
     }
 
@@ -211,10 +225,7 @@ impl ClientAuthentication {
     fn authorization(&self) -> Option<String> {
         match self {
             Self::Basic { client_id, secret } => {
-                let encode = |text: &str| {
-                    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
-                };
-                let pair = format!("{}:{}", encode(client_id), encode(secret.expose()));
+                let pair = format!("{}:{}", encoded(client_id), encoded(secret.expose()));
                 Some(format!("Basic {}", STANDARD.encode(pair)))
             }
             Self::Bearer { secret } => Some(format!("Bearer {}", secret.expose())),
@@ -223,12 +234,27 @@ impl ClientAuthentication {
     }
 }
 
+/// As a form has it (RFC 6749 appendix B), but for spaces: `%20` is a space to every server, `+`
+/// only to those that decode forms. A `+` of the text is `%2B`.
+fn encoded(text: &str) -> String {
+    let encoded: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    encoded.replace('+', "%20")
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use super::*;
     use crate::introspection::response::ResponseReader;
+
+    /// Any configuration for that cluster.
+    pub(in crate::introspection) fn config_of_cluster(cluster: &str) -> IntrospectionConfig {
+        IntrospectionConfig {
+            cluster: cluster.to_owned(),
+            ..config(rfc7662(None), &[], &[])
+        }
+    }
 
     #[test]
     fn endpoints() {
@@ -362,13 +388,13 @@ mod tests {
                 &[],
                 &[],
             ),
-            // my%3Aapi:p%3Aw+%2B%25%C3%A5
+            // my%3Aapi:p%3Aw%20%2B%25%C3%A5
             &[
                 FORM,
                 ACCEPT,
                 (
                     "authorization",
-                    "Basic bXklM0FhcGk6cCUzQXcrJTJCJTI1JUMzJUE1",
+                    "Basic bXklM0FhcGk6cCUzQXclMjAlMkIlMjUlQzMlQTU=",
                 ),
             ],
             token,
@@ -396,6 +422,44 @@ mod tests {
             &[FORM, ACCEPT, ("authorization", "Bearer xyz")],
             token,
         );
+    }
+
+    #[test]
+    fn credentials_are_encoded_as_a_form_but_for_spaces() {
+        for (text, expected) in [
+            ("abcXYZ019*-._", "abcXYZ019*-._"),
+            (" ", "%20"),
+            ("+", "%2B"),
+            ("%20", "%2520"),
+            ("a b+c", "a%20b%2Bc"),
+            (":", "%3A"),
+            ("~!'()", "%7E%21%27%28%29"),
+            (
+                "/?#[]@&=;,$\"<>\\^`{|}",
+                "%2F%3F%23%5B%5D%40%26%3D%3B%2C%24%22%3C%3E%5C%5E%60%7B%7C%7D",
+            ),
+            ("\t\r\n\0", "%09%0D%0A%00"),
+            ("æ€🫐", "%C3%A6%E2%82%AC%F0%9F%AB%90"),
+            ("", ""),
+        ] {
+            assert_eq!(encoded(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_requests_and_other_readings_of_statuses_have_other_fingerprints() {
+        let with = |statuses: &[u16]| {
+            let mut config = config_of_cluster("idp");
+            config.response.dialect = Dialect::Rfc7662 {
+                inactive_statuses: statuses.to_vec(),
+            };
+            config.fingerprint()
+        };
+        assert_eq!(with(&[]), with(&[]));
+        assert_eq!(with(&[]), config_of_cluster("idp").fingerprint());
+        assert_ne!(with(&[]), config_of_cluster("other").fingerprint());
+        assert_ne!(with(&[]), with(&[404]));
+        assert_ne!(with(&[404]), with(&[404, 410]));
     }
 
     #[test]

@@ -1,22 +1,22 @@
 //! The introspection response: what the endpoint said, or why it said nothing usable.
 //!
 //! Only a 200 whose body is a JSON object with one boolean `active` speaks of the token
-//! (RFC 7662 section 2.2). Everything else speaks of the endpoint or of us, and never allows.
+//! (RFC 7662 section 2.2), and besides it a refusal that is known to. Everything else speaks of
+//! the endpoint or of us, and never allows.
 
-use std::fmt;
 use std::rc::Rc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
-use thiserror::Error;
 
+pub use super::error::{IntrospectionError, Misconfiguration, Unreachable};
+use super::error::{UNSUPPORTED_TOKEN_TYPE, registered};
 use super::facts::{Introspection, TokenFacts};
+use super::members;
+use super::outcome::Outcome;
+use super::payload::payload;
 use crate::binding::Binding;
 use crate::claims::WantedClaims;
-use crate::forward::MAX_VALUE;
-use crate::json::Unique;
+use crate::json_text::Ambiguity;
 use crate::scope::GrantedScopes;
 use crate::time::Time;
 
@@ -37,54 +37,33 @@ pub struct Reply<'a> {
 /// How a configuration reads responses.
 #[derive(Debug, Default)]
 pub struct ResponseReader {
-    /// Texas only: beginnings of `error` that speak of the endpoint, not of the token.
-    pub outage_errors: Vec<String>,
+    /// How the endpoint says what is not about an active token.
+    pub dialect: Dialect,
     /// The claims that are kept.
     pub claims: WantedClaims,
     /// Whether all claims are to be forwarded.
     pub keeps_payload: bool,
 }
 
-/// Why there is no word about the token. To the client all of them are an outage; to the
-/// operator they are not the same.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum IntrospectionError {
-    /// No answer in time.
-    #[error("the introspection endpoint did not answer in time")]
-    Timeout,
-    /// No connection, a broken answer, or the endpoint's own source is out.
-    #[error("the introspection endpoint is unreachable: {0}")]
-    Unreachable(String),
-    /// Envoy did not dispatch the callout: the circuit breaker is open, or no host is there.
-    #[error(
-        "the introspection endpoint was not asked: its circuit breaker is open, or no host is there"
-    )]
-    NotDispatched,
-    /// Too many questions about unknown tokens wait already.
-    #[error("too many unknown tokens are waiting to be asked about")]
-    Busy,
-    /// 429 or 5xx.
-    #[error("the introspection endpoint answered with status {0}")]
-    Status(u16),
-    /// A 200 that is no introspection response.
-    #[error("the introspection endpoint's answer is malformed: {0}")]
-    Malformed(&'static str),
-    /// The request, and so the configuration, is wrong.
-    #[error("introspection is misconfigured: {0}")]
-    Misconfigured(String),
+/// How the two kinds of endpoint say what is not about an active token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Texas says everything in `error`.
+    Texas {
+        /// Beginnings of `error` that speak of the endpoint, not of the token.
+        outage_errors: Vec<String>,
+    },
+    /// RFC 7662 leaves errors open.
+    Rfc7662 {
+        /// Statuses that speak of the token, which is inactive then.
+        inactive_statuses: Vec<u16>,
+    },
 }
 
-impl IntrospectionError {
-    /// Whether something keeps the endpoint from answering, so that what it said before may count.
-    /// Not an answer that is nonsense, or that refuses the request.
-    pub fn keeps_from_answering(&self) -> bool {
-        match self {
-            Self::Timeout
-            | Self::Unreachable(_)
-            | Self::NotDispatched
-            | Self::Busy
-            | Self::Status(_) => true,
-            Self::Malformed(_) | Self::Misconfigured(_) => false,
+impl Default for Dialect {
+    fn default() -> Self {
+        Self::Rfc7662 {
+            inactive_statuses: Vec::new(),
         }
     }
 }
@@ -92,51 +71,73 @@ impl IntrospectionError {
 /// What a callout came to.
 pub type Answer = Result<Introspection, IntrospectionError>;
 
-/// All names that [`outcome`] gives, for metrics that are defined ahead.
-pub const OUTCOMES: [&str; 7] = [
-    "active",
-    "inactive",
-    "timeout",
-    "unreachable",
-    "status",
-    "malformed",
-    "misconfigured",
-];
+/// A callout's answer as it was read.
+pub struct Reading<'a> {
+    /// What it came to.
+    pub answer: Answer,
+    /// What it is counted as.
+    pub outcome: Outcome,
+    /// The body of a 200 that says the same, for whoever is to read it anew.
+    pub words: &'a [u8],
+}
 
-/// What the answer is called in metrics.
-pub fn outcome(answer: &Answer) -> &'static str {
-    match answer {
-        Ok(Introspection::Active(_)) => "active",
-        Ok(Introspection::Inactive) => "inactive",
-        Err(IntrospectionError::Timeout) => "timeout",
-        Err(
-            IntrospectionError::Unreachable(_)
-            | IntrospectionError::NotDispatched
-            | IntrospectionError::Busy,
-        ) => "unreachable",
-        Err(IntrospectionError::Status(_)) => "status",
-        Err(IntrospectionError::Malformed(_)) => "malformed",
-        Err(IntrospectionError::Misconfigured(_)) => "misconfigured",
+/// What a status that speaks of the token says.
+const INACTIVE: &[u8] = br#"{"active":false}"#;
+
+impl<'a> Reading<'a> {
+    fn new(answer: Answer, words: &'a [u8]) -> Self {
+        let outcome = Outcome::from(&answer);
+        Self {
+            answer,
+            outcome,
+            words,
+        }
+    }
+
+    /// There is nothing to read.
+    pub fn failed(error: IntrospectionError) -> Self {
+        Self::new(Err(error), b"")
+    }
+
+    fn inactive_status() -> Self {
+        Self {
+            outcome: Outcome::InactiveStatus,
+            ..Self::new(Ok(Introspection::Inactive), INACTIVE)
+        }
     }
 }
 
 impl ResponseReader {
     /// Reads a callout's answer.
-    pub fn parse(&self, reply: Reply<'_>) -> Answer {
-        match reply.status {
-            None => Err(unreachable("the answer broke off")),
-            Some(504) if !reply.from_upstream => Err(IntrospectionError::Timeout),
+    pub fn parse<'a>(&self, reply: Reply<'a>) -> Reading<'a> {
+        use IntrospectionError::{Malformed, Misconfigured, Status, Timeout, Unreachable as Gone};
+
+        Reading::failed(match reply.status {
+            None => Gone(Unreachable::BrokenOff),
+            Some(504) if !reply.from_upstream => Timeout,
             // Envoy's own words, whatever it puts them in.
-            Some(_) if !reply.from_upstream => Err(unreachable("no answer came")),
-            Some(status @ (429 | 500..=599)) => Err(IntrospectionError::Status(status)),
+            Some(_) if !reply.from_upstream => Gone(Unreachable::NoAnswer),
+            Some(status @ (429 | 500..=599)) => Status(status),
             Some(200) => match reply.body {
-                Some(body) => self.parse_body(body),
-                None => Err(IntrospectionError::Malformed("it is longer than 256 kB")),
+                Some(body) => return Reading::new(self.parse_body(body), body),
+                None => Malformed("it is longer than 256 kB"),
             },
-            Some(status) => Err(IntrospectionError::Misconfigured(format!(
-                "the endpoint answered with status {status}"
-            ))),
-        }
+            Some(status) => {
+                let error = reply.body.and_then(error_code);
+                if self.speaks_of_the_token(status, error) {
+                    return Reading::inactive_status();
+                }
+                Misconfigured(Misconfiguration::Status { status, error })
+            }
+        })
+    }
+
+    fn speaks_of_the_token(&self, status: u16, error: Option<&str>) -> bool {
+        let is_listed = match &self.dialect {
+            Dialect::Texas { .. } => false,
+            Dialect::Rfc7662 { inactive_statuses } => inactive_statuses.contains(&status),
+        };
+        is_listed || (status == 400 && error == Some(UNSUPPORTED_TOKEN_TYPE))
     }
 
     /// Reads the body of a 200.
@@ -144,9 +145,13 @@ impl ResponseReader {
         use IntrospectionError::Malformed;
 
         let text = str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
-        let members = self
-            .read(text)
+        let members = members::read(text, |name| self.matters(name))
             .map_err(|error| Malformed(what_is_wrong(&error)))?;
+        let payload = if self.keeps_payload {
+            payload(text).map_err(|why| Malformed(what_is_ambiguous(why)))?
+        } else {
+            None
+        };
         let Some(active) = members.get("active").and_then(Value::as_bool) else {
             return Err(Malformed("`active` is missing or no boolean"));
         };
@@ -156,141 +161,139 @@ impl ResponseReader {
             Some(_) => return Err(Malformed("`exp` is no number")),
         };
         if active {
-            return Ok(Introspection::Active(Rc::new(
-                self.facts(members, expires_at),
-            )));
+            let facts = self.facts(members, expires_at, payload);
+            return Ok(Introspection::Active(Rc::new(facts)));
         }
-        match members.get("error") {
-            Some(Value::String(error)) if self.speaks_of_an_outage(error) => {
-                Err(IntrospectionError::Unreachable(shortened(error)))
-            }
-            _ => Ok(Introspection::Inactive),
+        match members.get("error").and_then(Value::as_str) {
+            Some(error) => self.dialect.inactive(error),
+            None => Ok(Introspection::Inactive),
         }
-    }
-
-    /// The members of the response that matter, none of them twice: a claim of the same name in
-    /// the token may be what stands there (facts: texas).
-    fn read(&self, text: &str) -> serde_json::Result<Map<String, Value>> {
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let members = MembersVisitor(self).deserialize(&mut deserializer)?;
-        deserializer.end()?;
-        Ok(members)
     }
 
     fn matters(&self, member: &str) -> bool {
-        self.keeps_payload || OWN_MEMBERS.contains(&member) || self.claims.holds(member)
+        OWN_MEMBERS.contains(&member) || self.claims.holds(member)
     }
 
-    fn facts(&self, mut members: Map<String, Value>, expires_at: Option<Time>) -> TokenFacts {
+    fn facts(
+        &self,
+        members: Map<String, Value>,
+        expires_at: Option<Time>,
+        payload: Option<String>,
+    ) -> TokenFacts {
         let claim = |name| members.get(name).filter(|value| !value.is_null());
-        let binding = claim("cnf").map(Binding::from_cnf);
-        let scopes = GrantedScopes::from_claims(claim("scope"), claim("scp"));
-        let payload = self.keeps_payload.then(|| {
-            let active = members.remove("active");
-            let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&members).unwrap_or_default());
-            members.extend(active.map(|active| ("active".to_owned(), active)));
-            payload
-        });
         TokenFacts {
-            scopes,
+            scopes: GrantedScopes::from_claims(claim("scope"), claim("scp")),
             expires_at,
-            binding,
-            payload: payload.filter(|payload| payload.len() <= MAX_VALUE),
+            binding: claim("cnf").map(Binding::from_cnf),
+            payload,
             claims: self.claims.find_in(&Value::Object(members)),
         }
     }
+}
 
-    fn speaks_of_an_outage(&self, error: &str) -> bool {
-        let mut prefixes = self.outage_errors.iter();
-        prefixes.any(|prefix| error.starts_with(prefix))
+impl Dialect {
+    /// What an inactive answer with this `error` is.
+    fn inactive(&self, error: &str) -> Answer {
+        let Self::Texas { outage_errors } = self else {
+            return Ok(Introspection::Inactive);
+        };
+        if is_unknown_provider(error) {
+            let what = Misconfiguration::IdentityProvider;
+            return Err(IntrospectionError::Misconfigured(what));
+        }
+        let mut prefixes = outage_errors.iter();
+        match prefixes.find(|prefix| error.starts_with(prefix.as_str())) {
+            Some(prefix) => Err(IntrospectionError::Unreachable(Unreachable::Outage(
+                prefix.clone(),
+            ))),
+            None => Ok(Introspection::Inactive),
+        }
     }
+}
+
+/// Texas's words for an identity provider that is switched off (facts: texas).
+fn is_unknown_provider(error: &str) -> bool {
+    let name = error.strip_prefix("identity provider '");
+    name.is_some_and(|name| name.ends_with("' is not enabled"))
 }
 
 /// Members that are looked at whatever the configuration is.
 const OWN_MEMBERS: [&str; 6] = ["active", "cnf", "error", "exp", "scope", "scp"];
 
-struct MembersVisitor<'a>(&'a ResponseReader);
-
-impl<'de> DeserializeSeed<'de> for MembersVisitor<'_> {
-    type Value = Map<String, Value>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for MembersVisitor<'_> {
-    type Value = Map<String, Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let mut all = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
-            if !self.0.matters(&name) {
-                members.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            let Unique(value) = members.next_value()?;
-            if all.insert(name, value).is_some() {
-                return Err(A::Error::custom("a member comes twice"));
-            }
-        }
-        Ok(all)
-    }
+/// The OAuth error code in the body of a refusal, if it is a registered one.
+fn error_code(body: &[u8]) -> Option<&'static str> {
+    let text = str::from_utf8(body).ok()?;
+    let members = members::read(text, |name| name == "error").ok()?;
+    registered(members.get("error")?.as_str()?)
 }
 
 /// Names the fault without a byte of the answer, which may hold claims.
 fn what_is_wrong(error: &serde_json::Error) -> &'static str {
     use serde_json::error::Category;
     match error.classify() {
-        Category::Syntax | Category::Eof | Category::Io => "it is not JSON, or nests too deep",
+        Category::Syntax | Category::Eof | Category::Io => {
+            "it is not JSON, or a claim that is asked for is half a surrogate pair, a number \
+             beyond all bounds, or nests too deep"
+        }
         Category::Data => "it is no object, or a member of it comes twice",
     }
 }
 
-fn unreachable(why: &str) -> IntrospectionError {
-    IntrospectionError::Unreachable(why.to_owned())
-}
-
-/// The first line of the endpoint's own error, for the log: it may be a stack trace.
-fn shortened(error: &str) -> String {
-    let line = error.lines().next().unwrap_or_default();
-    line.chars().filter(|c| !c.is_control()).take(120).collect()
+fn what_is_ambiguous(why: Ambiguity) -> &'static str {
+    match why {
+        Ambiguity::Twice => "a member of it comes twice",
+        Ambiguity::TooDeep => "it nests too deep",
+        Ambiguity::NoJson => "it is not JSON",
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::claims::{ClaimId, ClaimPath};
+    use crate::introspection::request::tests::config_of_cluster;
     use crate::scope::Scope;
 
     fn texas() -> ResponseReader {
-        let outage_errors = [
-            "fetch:",
-            "decode json:",
-            "init client:",
-            "identity provider '",
-        ];
+        let outage_errors = ["fetch:", "decode json:", "init client:"];
         ResponseReader {
-            outage_errors: outage_errors.map(str::to_owned).to_vec(),
+            dialect: Dialect::Texas {
+                outage_errors: outage_errors.map(str::to_owned).to_vec(),
+            },
             ..ResponseReader::default()
         }
     }
 
-    fn rfc7662() -> ResponseReader {
-        ResponseReader::default()
+    fn rfc7662(inactive_statuses: &[u16]) -> ResponseReader {
+        ResponseReader {
+            dialect: Dialect::Rfc7662 {
+                inactive_statuses: inactive_statuses.to_vec(),
+            },
+            ..ResponseReader::default()
+        }
     }
 
     fn check(api: &ResponseReader, reply: Reply<'_>, expected: &str) {
-        let answer = api.parse(reply);
-        let found = outcome(&answer);
-        assert!(OUTCOMES.contains(&found));
+        let reading = api.parse(reply);
         let body = reply.body.map(<[u8]>::escape_ascii);
-        let body = body.map(|body| body.to_string());
-        assert_eq!(found, expected, "{:?} {body:?}", reply.status);
+        let what = format!(
+            "{:?} {}",
+            reply.status,
+            body.into_iter()
+                .flatten()
+                .take(200)
+                .map(char::from)
+                .collect::<String>()
+        );
+        assert_eq!(reading.outcome.name(), expected, "{what}");
+        // Whoever reads the words anew reads the same.
+        if reading.answer.is_ok() {
+            assert_eq!(api.parse_body(reading.words), reading.answer, "{what}");
+        }
     }
 
     fn answer(status: u16, body: &str) -> Reply<'_> {
@@ -363,7 +366,7 @@ mod tests {
         ];
         for (body, expected) in cases {
             check(&texas(), answer(200, body), expected);
-            check(&rfc7662(), answer(200, body), expected);
+            check(&rfc7662(&[]), answer(200, body), expected);
         }
         let not_utf8 = Reply {
             status: Some(200),
@@ -384,16 +387,159 @@ mod tests {
             ("fetch: error sending request", "unreachable"),
             ("decode json: EOF", "unreachable"),
             ("init client: x", "unreachable"),
-            ("identity provider 'tokenx' is not enabled", "unreachable"),
+            ("identity provider 'tokenx' is not enabled", "misconfigured"),
+            ("identity provider 'tokenx' is not enabled.", "inactive"),
+            ("identity provider 'tokenx' is out", "inactive"),
+            ("identity provider ' is not enabled", "inactive"),
+            ("the identity provider 'x' is not enabled", "inactive"),
             ("invalid token: fetch:", "inactive"),
             ("Fetch: x", "inactive"),
             ("", "inactive"),
         ] {
             let body = format!(r#"{{"active":false,"error":"{error}"}}"#);
             check(&texas(), answer(200, &body), expected);
-            check(&rfc7662(), answer(200, &body), "inactive");
+            check(&rfc7662(&[]), answer(200, &body), "inactive");
             let body = format!(r#"{{"active":true,"error":"{error}"}}"#);
             check(&texas(), answer(200, &body), "active");
+        }
+        // Misconfiguration is no outage, whatever the operator calls one.
+        let listed = ResponseReader {
+            dialect: Dialect::Texas {
+                outage_errors: vec!["identity provider '".to_owned()],
+            },
+            ..ResponseReader::default()
+        };
+        for (error, expected) in [
+            ("identity provider 'tokenx' is not enabled", "misconfigured"),
+            ("identity provider 'tokenx' is out", "unreachable"),
+        ] {
+            let body = format!(r#"{{"active":false,"error":"{error}"}}"#);
+            check(&listed, answer(200, &body), expected);
+        }
+    }
+
+    #[test]
+    fn statuses_that_speak_of_the_token() {
+        let unsupported = r#"{"error":"unsupported_token_type"}"#;
+        for (statuses, status, body, expected) in [
+            ([].as_slice(), 400, unsupported, "inactive_status"),
+            (
+                &[],
+                400,
+                r#"{"error_description":"no \ud800","error":"unsupported\u005ftoken_type","x":1e999}"#,
+                "inactive_status",
+            ),
+            (&[], 401, unsupported, "misconfigured"),
+            (&[], 403, unsupported, "misconfigured"),
+            (&[], 404, unsupported, "misconfigured"),
+            (&[], 500, unsupported, "status"),
+            (&[], 429, unsupported, "status"),
+            (&[], 200, unsupported, "malformed"),
+            (
+                &[],
+                400,
+                r#"{"error":"unsupported_token_type","error":"unsupported_token_type"}"#,
+                "misconfigured",
+            ),
+            (
+                &[],
+                400,
+                r#"{"error":"unsupported_token_type","\u0065rror":"invalid_request"}"#,
+                "misconfigured",
+            ),
+            (
+                &[],
+                400,
+                r#"{"error":"unsupported_token_type"}x"#,
+                "misconfigured",
+            ),
+            (
+                &[],
+                400,
+                r#"{"error":["unsupported_token_type"]}"#,
+                "misconfigured",
+            ),
+            (
+                &[],
+                400,
+                r#"["error","unsupported_token_type"]"#,
+                "misconfigured",
+            ),
+            (
+                &[],
+                400,
+                r#"{"error":"Unsupported_token_type"}"#,
+                "misconfigured",
+            ),
+            (
+                &[],
+                400,
+                r#"{"error":"unsupported_token_type "}"#,
+                "misconfigured",
+            ),
+            (
+                &[],
+                400,
+                r#"{"error":{"error":"unsupported_token_type"}}"#,
+                "misconfigured",
+            ),
+            (&[], 400, r#"{"error":"invalid_request"}"#, "misconfigured"),
+            (&[], 400, "unsupported_token_type", "misconfigured"),
+            (&[], 400, "", "misconfigured"),
+            (&[404, 410], 404, "", "inactive_status"),
+            (&[404, 410], 410, r#"{"active":true}"#, "inactive_status"),
+            (
+                &[404, 410],
+                404,
+                r#"{"error":"invalid_client"}"#,
+                "inactive_status",
+            ),
+            (&[404, 410], 400, "", "misconfigured"),
+            (&[404, 410], 400, unsupported, "inactive_status"),
+            (&[404, 410], 403, "", "misconfigured"),
+        ] {
+            check(&rfc7662(statuses), answer(status, body), expected);
+            let too_long = Reply {
+                body: None,
+                ..answer(status, "")
+            };
+            if statuses.is_empty() && status < 429 && status > 200 {
+                check(&rfc7662(statuses), too_long, "misconfigured");
+            }
+            // Not if Envoy says it.
+            let of_envoy = Reply {
+                from_upstream: false,
+                ..answer(status, body)
+            };
+            check(&rfc7662(statuses), of_envoy, "unreachable");
+        }
+        check(&texas(), answer(400, unsupported), "inactive_status");
+    }
+
+    #[test]
+    fn a_refusal_keeps_a_registered_code_and_nothing_else() {
+        for (body, expected) in [
+            (r#"{"error":"invalid_client"}"#, Some("invalid_client")),
+            (
+                r#"{"error":"invalid_request","error_description":"eyJ"}"#,
+                Some("invalid_request"),
+            ),
+            (r#"{"error":"eyJhbGciOiJSUzI1NiJ9"}"#, None),
+            (r#"{"error":null}"#, None),
+            ("<html>", None),
+        ] {
+            for status in [201, 302, 400, 401, 403, 404] {
+                let what = Misconfiguration::Status {
+                    status,
+                    error: expected,
+                };
+                let found = texas().parse(answer(status, body)).answer;
+                assert_eq!(
+                    found,
+                    Err(IntrospectionError::Misconfigured(what)),
+                    "{body}"
+                );
+            }
         }
     }
 
@@ -435,7 +581,7 @@ mod tests {
     #[test]
     fn scopes_become_facts() {
         let body = r#"{"active":true,"scope":"a b","exp":1.5}"#;
-        let answer = texas().parse(answer(200, body)).unwrap();
+        let answer = texas().parse(answer(200, body)).answer.unwrap();
         let Introspection::Active(facts) = &answer else {
             panic!("not active");
         };
@@ -459,7 +605,7 @@ mod tests {
     }
 
     fn facts(reader: &ResponseReader, body: &str) -> Rc<TokenFacts> {
-        match reader.parse(answer(200, body)).unwrap() {
+        match reader.parse(answer(200, body)).answer.unwrap() {
             Introspection::Active(facts) => facts,
             Introspection::Inactive => panic!("not active"),
         }
@@ -521,37 +667,217 @@ mod tests {
         }
     }
 
+    fn payload_of(reader: &ResponseReader, body: &str) -> Option<String> {
+        let payload = facts(reader, body).payload.clone()?;
+        Some(String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap())
+    }
+
     #[test]
-    fn the_payload_is_all_claims() {
-        let (reader, _) = wanting(&[], true);
-        let payload = |body: &str| {
-            let payload = facts(&reader, body).payload.clone()?;
-            let json = URL_SAFE_NO_PAD.decode(payload).unwrap();
-            Some(serde_json::from_slice::<Value>(&json).unwrap())
-        };
-        let body = r#"{"active":true,"sub":"å\r\n","a":{"b":[1,1.5,null]},"exp":1795350566}"#;
-        let expected = serde_json::json!({ "sub": "å\r\n", "a": { "b": [1, 1.5, null] }, "exp": 1_795_350_566 });
-        assert_eq!(payload(body), Some(expected));
+    fn the_payload_is_all_claims_byte_for_byte() {
+        let (reader, _) = wanting(&["sub"], true);
+        for (body, expected) in [
+            (r#"{"active":true}"#, "{}"),
+            (
+                r#"{"sub":"a","active":true,"exp":1795350566}"#,
+                r#"{"sub":"a","exp":1795350566}"#,
+            ),
+            (
+                " { \"b\" : 1 ,\n\"\\u0061ctive\":true , \"a\":\t[ 1.10, 2 ]\r\n} ",
+                r#"{"b":1,"a":[ 1.10, 2 ]}"#,
+            ),
+            (
+                r#"{"active":true,"n":[18446744073709551616,1.10,1e400,-0,1E+2,0.0]}"#,
+                r#"{"n":[18446744073709551616,1.10,1e400,-0,1E+2,0.0]}"#,
+            ),
+            (
+                r#"{"active":true,"t":"\ud800\/\u00e6æ\r\n","\udfff":{"active":1,"\uD800x":"\"}"}}"#,
+                r#"{"t":"\ud800\/\u00e6æ\r\n","\udfff":{"active":1,"\uD800x":"\"}"}}"#,
+            ),
+            (
+                r#"{"active":true,"a":{"":null},"":[],"activ":{}}"#,
+                r#"{"a":{"":null},"":[],"activ":{}}"#,
+            ),
+        ] {
+            assert_eq!(
+                payload_of(&reader, body).as_deref(),
+                Some(expected),
+                "{body}"
+            );
+        }
         let long = |length: usize| format!(r#"{{"active":true,"a":"{}"}}"#, "x".repeat(length));
-        assert!(payload(&long(12_000)).is_some());
-        assert!(payload(&long(13_000)).is_none(), "no more than 16 kB");
+        let longest = 12_288 - r#"{"a":""}"#.len();
+        assert!(payload_of(&reader, &long(longest)).is_some());
+        assert!(
+            payload_of(&reader, &long(longest + 1)).is_none(),
+            "no more than 16 kB"
+        );
+    }
+
+    #[test]
+    fn what_is_odd_matters_only_where_somebody_looks() {
+        let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        let (deepest, too_deep) = (deep(126), deep(127));
+        // With a claim that is asked for in each, with all that are, and with none.
+        for (member, of_named, of_all, of_none) in [
+            (r#""sub":"\ud800""#, "malformed", "active", "active"),
+            (r#""sub":{"\ud800":1}"#, "malformed", "active", "active"),
+            (r#""sub":1e400"#, "malformed", "active", "active"),
+            (r#""\ud800":1"#, "active", "active", "active"),
+            (r#""\ud800":1,"\uD800":2"#, "active", "malformed", "active"),
+            (r#""sub":1,"sub":1"#, "malformed", "malformed", "active"),
+            (
+                r#""sub":[{"a":1,"\u0061":1}]"#,
+                "malformed",
+                "malformed",
+                "active",
+            ),
+            (
+                r#""sub":[{"\ud800":1,"\ud800":1}]"#,
+                "malformed",
+                "malformed",
+                "active",
+            ),
+            (&format!(r#""sub":{deepest}"#), "active", "active", "active"),
+            (
+                &format!(r#""sub":{too_deep}"#),
+                "malformed",
+                "malformed",
+                "active",
+            ),
+            (r#""sub":"#, "malformed", "malformed", "malformed"),
+            (r#""sub":01"#, "malformed", "malformed", "malformed"),
+            (r#""sub":"\x""#, "malformed", "malformed", "malformed"),
+            (r#""sub":"\ud80""#, "malformed", "malformed", "malformed"),
+            ("\"sub\":\"\n\"", "malformed", "malformed", "malformed"),
+        ] {
+            let body = format!(r#"{{"active":true,{member}}}"#);
+            check(&wanting(&["sub"], false).0, answer(200, &body), of_named);
+            check(&wanting(&[], true).0, answer(200, &body), of_all);
+            check(&wanting(&[], false).0, answer(200, &body), of_none);
+        }
     }
 
     #[test]
     fn large_facts_say_so() {
         let (reader, _) = wanting(&["a"], false);
         let many = format!(r#"{{"active":true,"a":[{}0]}}"#, "1,".repeat(5000));
-        let size = |body: &str| reader.parse(answer(200, body)).unwrap().size();
+        let size = |body: &str| reader.parse(answer(200, body)).answer.unwrap().size();
         assert!(size(&many) > 5000 * 16);
         assert!(size(r#"{"active":true,"a":"x"}"#) < 1000);
     }
 
+    /// Whatever the endpoint says, nothing of it is in what is printed.
     #[test]
-    fn what_is_logged_is_short_and_holds_no_claim() {
-        let long = format!("fetch: {}\nat line 1", "x".repeat(500));
-        assert_eq!(shortened(&long).len(), 120);
-        let body = r#"{"active":true,"active":false,"pid":"01010112345"}"#;
-        let error = texas().parse(answer(200, body)).unwrap_err();
-        assert!(!error.to_string().contains("0101"), "{error}");
+    fn nothing_that_the_endpoint_said_is_logged() {
+        let secrets = ["eyJhbGciOiJSUzI1NiJ9", "01010112345"];
+        let [token, pid] = secrets;
+        let config = config_of_cluster("idp");
+        for (status, body) in [
+            (
+                200,
+                format!(r#"{{"active":true,"active":false,"pid":"{pid}"}}"#),
+            ),
+            (
+                200,
+                format!(r#"{{"active":false,"error":"fetch: {token} {pid}\nat {token}"}}"#),
+            ),
+            (
+                200,
+                format!(
+                    r#"{{"active":false,"error":"identity provider '{token} {pid}' is not enabled"}}"#
+                ),
+            ),
+            (200, format!(r#"{{"active":true,"exp":"{token} {pid}"}}"#)),
+            (200, format!(r#"{{"{token}":"{pid}""#)),
+            (400, format!(r#"{{"error":"{token} {pid}"}}"#)),
+            (
+                400,
+                format!(r#"{{"error":"invalid_request","error_description":"{token} {pid}"}}"#),
+            ),
+            (401, format!("{token} {pid}")),
+            (503, format!("{token} {pid}")),
+        ] {
+            let error = texas().parse(answer(status, &body)).answer.unwrap_err();
+            let printed = format!("{} {error:?}", config.explain(&error));
+            for secret in secrets {
+                assert!(!printed.contains(secret), "{body}: {printed}");
+            }
+        }
+        let body = format!(r#"{{"active":false,"error":"fetch: {token} {pid}"}}"#);
+        let error = texas().parse(answer(200, &body)).answer.unwrap_err();
+        assert!(config.explain(&error).to_string().contains("`fetch:`"));
+    }
+
+    /// Members as texts, with odd numbers and escapes; each name once.
+    fn any_members() -> impl Strategy<Value = Vec<(String, String)>> {
+        let piece = prop::sample::select(vec![
+            "a",
+            " ",
+            "æ",
+            "🫐",
+            r"\ud800",
+            r"\udc00",
+            r"\ud83e\uded0",
+            r"\u0000",
+            r"\/",
+            r"\\",
+            r#"\""#,
+            r"\n",
+            "{",
+            "}",
+            "[",
+            "]",
+            ":",
+            ",",
+            "active",
+            r"\u0061",
+        ]);
+        let text =
+            prop::collection::vec(piece, 0..6).prop_map(|all| format!("\"{}\"", all.concat()));
+        let leaf = prop_oneof![
+            4 => text.clone(),
+            2 => "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,4})?",
+            1 => prop::sample::select(vec!["null", "true", "false", "{}", "[]"]).prop_map(str::to_owned),
+        ];
+        let value = leaf.prop_recursive(3, 16, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 1..3)
+                    .prop_map(|all| format!("[{}]", all.join(" ,\n"))),
+                inner.prop_map(|value| format!("{{ \"\\u0061\" :{value}}}")),
+            ]
+        });
+        // A number makes each name another.
+        prop::collection::vec((text, value), 0..6).prop_map(|members| {
+            let members = members.into_iter().enumerate();
+            members
+                .map(|(n, (name, value))| (format!("\"{n}{}", name.split_at(1).1), value))
+                .collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 1024,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn the_payload_is_what_the_endpoint_wrote(
+            members in any_members(),
+            at in 0..7_usize,
+            space in prop::sample::select(vec!["", " ", "\r\n\t "]),
+            active in prop::sample::select(vec![r#""active""#, r#""\u0061ctive""#]),
+        ) {
+            let written = |(name, value): &(String, String), space| format!("{name}{space}:{space}{value}");
+            let expected: Vec<_> = members.iter().map(|member| written(member, "")).collect();
+            let mut all = members.clone();
+            all.insert(at.min(all.len()), (active.to_owned(), "true".to_owned()));
+            let all: Vec<_> = all.iter().map(|member| written(member, space)).collect();
+            let body = format!("{{{space}{}{space}}}", all.join(&format!("{space},{space}")));
+            let (reader, _) = wanting(&[], true);
+            let found = payload_of(&reader, &body);
+            prop_assert_eq!(found, Some(format!("{{{}}}", expected.join(","))), "{}", body);
+        }
     }
 }

@@ -13,6 +13,7 @@ const CONFIG: &str = r#"{
 }"#;
 
 const ACTIVE: &str = r#"{"active":true,"scope":"a b"}"#;
+const UNSUPPORTED: &str = r#"{"error":"unsupported_token_type"}"#;
 const NEEDED: &str = r#"Bearer realm="r", scope="a b""#;
 const INVALID_REQUEST: &str = r#"Bearer realm="r", error="invalid_request""#;
 const INVALID_TOKEN: &str = r#"Bearer realm="r", error="invalid_token""#;
@@ -46,6 +47,7 @@ fn the_answers_table() {
     let token = Some("Bearer abc");
     let active = Some((200, ACTIVE));
     let outage = r#"{"active":false,"error":"fetch: x"}"#;
+    let disabled = r#"{"active":false,"error":"identity provider 'x' is not enabled"}"#;
     for (line, authorization, answer, expected) in [
         ("GET /health", None, None, ANONYMOUS),
         ("GET /health", Some("Bearer a b"), None, ANONYMOUS),
@@ -92,6 +94,20 @@ fn the_answers_table() {
         ("GET //health", token, None, refused(400, "")),
         ("GET /api", token, Some((200, "{}")), refused(503, "")),
         ("GET /api", token, Some((200, outage)), refused(503, "")),
+        ("GET /api", token, Some((200, disabled)), refused(503, "")),
+        (
+            "GET /api",
+            token,
+            Some((400, UNSUPPORTED)),
+            refused(401, INVALID_TOKEN),
+        ),
+        ("GET /api", token, Some((400, ACTIVE)), refused(503, "")),
+        (
+            "GET /api",
+            token,
+            Some((401, UNSUPPORTED)),
+            refused(503, ""),
+        ),
         ("GET /api", token, Some((401, ACTIVE)), refused(503, "")),
         ("GET /api", token, Some((429, ACTIVE)), refused(503, "")),
         ("GET /api", token, Some((500, ACTIVE)), refused(503, "")),

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use portvakt::authorizer::{Authorizer, Decision, Step, UsedToken};
@@ -10,8 +11,9 @@ use portvakt::cache::shared::SharedData;
 use portvakt::callout::coordinator::{CallId, Coordinator, Effect, Question, Turn};
 use portvakt::config;
 use portvakt::head::{Peer, RequestHead, Single};
+use portvakt::introspection::error::IntrospectionError;
 use portvakt::introspection::health::Rank;
-use portvakt::introspection::response::{Answer, IntrospectionError, Reply};
+use portvakt::introspection::response::{Answer, Reply};
 use portvakt::time::Time;
 
 /// A configuration at work, a clock and an endpoint.
@@ -59,6 +61,15 @@ impl Gate {
             dispatches_nothing: false,
             times_out: false,
             callouts: 0,
+        }
+    }
+
+    /// Another worker of the same Envoy, with a configuration of its own.
+    pub fn beside(&self, config: &str) -> Self {
+        Self {
+            now: self.now,
+            data: self.data.clone(),
+            ..Self::new(config)
         }
     }
 
@@ -242,8 +253,8 @@ impl Peer for Head<'_> {
     }
 }
 
-#[derive(Default)]
-struct Data(RefCell<HashMap<String, Vec<u8>>>);
+#[derive(Clone, Default)]
+struct Data(Rc<RefCell<HashMap<String, Vec<u8>>>>);
 
 impl SharedData for Data {
     fn read(&self, key: &str) -> (Option<Vec<u8>>, Option<u32>) {

@@ -12,6 +12,7 @@
 mod answers;
 mod gate;
 mod outage;
+mod refusals;
 mod requirements;
 mod rules;
 mod tokens;

@@ -66,6 +66,7 @@ async fn every_fault_of_the_endpoint() {
         (Fault::Status { status: 429 }, "status"),
         (body(500, active), "status"),
         (Fault::Status { status: 400 }, "misconfigured"),
+        (body(400, r#"{"error":"invalid_request"}"#), "misconfigured"),
         (Fault::Status { status: 401 }, "misconfigured"),
         (Fault::Status { status: 404 }, "misconfigured"),
         (body(401, active), "misconfigured"),
@@ -102,11 +103,88 @@ async fn every_fault_of_the_endpoint() {
         (Fault::Reset, "unreachable"),
         (Fault::Close, "unreachable"),
         (Fault::Outage, "unreachable"),
-        (Fault::Disabled, "unreachable"),
+        (Fault::Disabled, "misconfigured"),
     ] {
         check(&gateway, fault, outcome).await;
     }
     gateway.assert_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_provider_that_is_switched_off_lets_nobody_in() {
+    let mut plugin = plugin();
+    plugin["failure_mode_allow"] = json!(true);
+    let gateway = Gateway::start(Setup {
+        plugin,
+        ..Setup::default()
+    })
+    .await;
+    gateway.idp.set_fault(Some(Fault::Disabled));
+    for token in ["junk", &gateway.token("api:read")] {
+        assert_eq!(gateway.get_with(token).await.status, 503, "{token}");
+    }
+    gateway
+        .assert_stat(
+            "wasmcustom.portvakt.introspections.outcome.misconfigured",
+            2,
+        )
+        .await;
+    assert!(
+        gateway.log().contains("`introspection.identity_provider`"),
+        "{}",
+        gateway.log()
+    );
+    gateway.idp.set_fault(Some(Fault::Outage));
+    assert_eq!(gateway.get_with("junk2").await.status, 200, "an outage");
+    gateway.assert_well().await;
+}
+
+/// A token and a personal number in the endpoint's words, in each kind of answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_endpoints_words_are_not_logged() {
+    let said = "eyJhbGciOiJSUzI1NiJ9.e30.c2ln 01010112345";
+    for (status, answer, logged) in [
+        (
+            200,
+            json!({ "active": false, "error": format!("fetch: {said}\n{said}") }),
+            "begins with `fetch:`",
+        ),
+        (
+            200,
+            json!({ "active": false, "error": format!("identity provider '{said}' is not enabled") }),
+            "the identity provider is not enabled",
+        ),
+        (
+            400,
+            json!({ "error": "invalid_request", "error_description": said }),
+            "with status 400 and the error `invalid_request`; is `introspection.api` right?",
+        ),
+        (
+            401,
+            json!({ "error": said }),
+            "with status 401; are the client's credentials right",
+        ),
+        (503, json!({ "error": said }), "answered with status 503"),
+        (
+            200,
+            json!({ "active": said, "pid": said }),
+            "is malformed: `active` is missing or no boolean",
+        ),
+    ] {
+        let gateway = Gateway::start(Setup::default()).await;
+        gateway
+            .idp
+            .set_fault(Some(body(status, &answer.to_string())));
+        let found = gateway.get_with(&gateway.token("api:read")).await;
+        assert_eq!(found.status, 503, "{answer}");
+        let log = gateway.log();
+        assert!(log.contains(logged), "{logged}: {log}");
+        for secret in said.split([' ', '.']) {
+            assert!(!log.contains(secret), "{secret}: {log}");
+            assert!(!found.text().contains(secret), "{secret}: {found:?}");
+        }
+        gateway.assert_well().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,6 +228,13 @@ async fn an_endpoint_that_is_not_there() {
     gateway.assert_stat(unreachable, 3).await;
     let told = gateway.log().matches("tokens cannot be checked").count();
     assert_eq!(told, 1, "an outage is told once: {}", gateway.log());
+    for part in [
+        "cluster `texas`",
+        "upstream_cx_connect_fail",
+        "membership_healthy",
+    ] {
+        assert!(gateway.log().contains(part), "{part}: {}", gateway.log());
+    }
     assert_eq!(
         gateway.get("/open", &[]).await.status,
         200,

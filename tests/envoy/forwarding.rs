@@ -675,6 +675,33 @@ async fn the_payload_is_what_the_endpoint_said() {
     gateway.assert_well().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_payload_is_what_the_endpoint_wrote() {
+    let gateway = Gateway::start(with(&json!({ "payload_header": "x-claims" }))).await;
+    for (number, members) in [
+        r#""n":[18446744073709551616,1.10,1e400,-0,0.0,1E+2]"#,
+        r#""b":"\ud800 \/ \u00e6 æ","a":{"\udfff":1},"\ud800":2"#,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        gateway.idp.set_fault(Some(Fault::Body {
+            status: 200,
+            body: format!(r#"{{ "scope" : "api:read", {members}, "\u0061ctive" : true }}"#),
+        }));
+        for time in ["unknown", "known"] {
+            let answer = gateway.get_with(&format!("token{number}")).await;
+            let lines = seen(time, &answer);
+            let payload = URL_SAFE_NO_PAD
+                .decode(values(&lines, "x-claims")[0])
+                .unwrap();
+            let expected = format!(r#"{{"scope":"api:read",{members}}}"#);
+            assert_eq!(String::from_utf8(payload).unwrap(), expected, "{time}");
+        }
+    }
+    gateway.assert_well().await;
+}
+
 /// Whether the upstream sees the header that tokens come in, on each way through the filter. A
 /// header that is not for tokens stays, whatever its name.
 async fn check_authorization(authorization: &str, header: &str, is_seen: bool) {

@@ -74,6 +74,14 @@ async fn hopeless_tokens_are_answered_like_inactive_ones() {
             "another issuer",
             mint("iss", json!("https://maskinporten.no/")),
         ),
+        // Read as JSON if the module were built with serde_json's feature `raw_value`.
+        (
+            "a text of JSON",
+            mint(
+                "iss",
+                json!({ "$serde_json::private::RawValue": format!("\"{ISSUER}\"") }),
+            ),
+        ),
         (
             "no slash",
             mint("iss", json!("https://test.maskinporten.no")),

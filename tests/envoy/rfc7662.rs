@@ -1,6 +1,6 @@
 //! An RFC 7662 endpoint, and each way to authenticate to it.
 
-use dev_idp::{Client, Mint};
+use dev_idp::{Client, Fault, Mint};
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, Setup, filter_config, plugin};
@@ -102,4 +102,100 @@ async fn our_own_wrong_secret_is_not_the_clients_fault() {
     let misconfigured = "wasmcustom.portvakt.introspections.outcome.misconfigured";
     gateway.assert_stat(misconfigured, 1).await;
     assert!(gateway.log().contains("introspection is misconfigured"));
+}
+
+/// How often introspection has come to this.
+async fn count(gateway: &Gateway, outcome: &str) -> u64 {
+    let metric = format!("wasmcustom.portvakt.introspections.outcome.{outcome}");
+    gateway.stat(&metric).await
+}
+
+/// What a client can bring about with a token of its own: no 503, and no word to the operator.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_speaks_of_the_token_is_an_inactive_token() {
+    let unsupported = r#"{"error":"unsupported_token_type","error_description":"no JWTs"}"#;
+    let mut with_statuses = setup(None, None);
+    with_statuses.plugin["introspection"]["inactive_statuses"] = json!([404, 410]);
+    for (setup, refusals) in [
+        (
+            setup(None, None),
+            [
+                (400, unsupported),
+                (400, r#"{"error":"unsupported_token_type"}"#),
+            ],
+        ),
+        (with_statuses, [(400, unsupported), (410, "")]),
+    ] {
+        let gateway = Gateway::start(setup).await;
+        for (number, (status, body)) in refusals.into_iter().enumerate() {
+            gateway.idp.set_fault(Some(Fault::Body {
+                status,
+                body: body.to_owned(),
+            }));
+            let token = gateway.token(&format!("api:read {number}"));
+            let asked = gateway.idp.introspections();
+            for _ in 0..2 {
+                let answer = gateway.get_with(&token).await;
+                assert_eq!(answer.status, 401, "{status} {body}: {answer:?}");
+                let challenge = answer.header("www-authenticate").unwrap();
+                assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
+            }
+            assert_eq!(gateway.idp.introspections(), asked + 1, "it is remembered");
+        }
+        gateway
+            .assert_stat(
+                "wasmcustom.portvakt.introspections.outcome.inactive_status",
+                2,
+            )
+            .await;
+        let label = r#"portvakt_introspections{outcome="inactive_status"} 2"#;
+        assert!(gateway.prometheus().await.contains(label));
+        for outcome in ["inactive", "misconfigured"] {
+            assert_eq!(count(&gateway, outcome).await, 0, "{outcome}");
+        }
+        assert!(
+            !gateway.log().contains("tokens cannot be checked"),
+            "{}",
+            gateway.log()
+        );
+        gateway.assert_well().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_other_refusal_is_ours() {
+    let mut setup = setup(None, None);
+    setup.plugin["introspection"]["inactive_statuses"] = json!([404]);
+    let gateway = Gateway::start(setup).await;
+    for (number, (status, body)) in [
+        (400, r#"{"error":"invalid_request"}"#),
+        (
+            400,
+            r#"{"error":"unsupported_token_type","error":"invalid_request"}"#,
+        ),
+        (401, r#"{"error":"unsupported_token_type"}"#),
+        (410, ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        gateway.idp.set_fault(Some(Fault::Body {
+            status,
+            body: body.to_owned(),
+        }));
+        let token = gateway.token(&format!("api:read {number}"));
+        assert_eq!(
+            gateway.get_with(&token).await.status,
+            503,
+            "{status} {body}"
+        );
+    }
+    gateway
+        .assert_stat(
+            "wasmcustom.portvakt.introspections.outcome.misconfigured",
+            4,
+        )
+        .await;
+    assert_eq!(count(&gateway, "inactive_status").await, 0);
+    gateway.assert_well().await;
 }

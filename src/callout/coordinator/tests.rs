@@ -107,7 +107,7 @@ impl Worker {
                     for (waiter, value) in waiters {
                         assert_eq!(value, "value");
                         let told = self.finished.entry(waiter).or_default();
-                        told.push(outcome(&answer));
+                        told.push(Outcome::from(&*answer).name());
                     }
                 }
                 Some(Effect::Report(report)) => self.reports.push(report),
@@ -210,7 +210,10 @@ fn one_callout_for_all_who_wait_for_a_token() {
     let took = |millis| Some(Duration::from_millis(millis));
     assert_eq!(
         ends,
-        [(Some("inactive"), took(2)), (Some("active"), took(3))]
+        [
+            (Some(Outcome::Inactive), took(2)),
+            (Some(Outcome::Active), took(3))
+        ]
     );
     worker.land(1, Some(ACTIVE), &data, 4);
     assert!(worker.is_empty());

@@ -88,6 +88,46 @@ fn introspection() {
             Err("introspection.outage_errors: only with `api: texas`"),
         ),
         (
+            r#""cluster":"c","api":"rfc7662","inactive_statuses":[400,404.0,499,403]"#,
+            Ok(()),
+        ),
+        (
+            r#""cluster":"c","api":"rfc7662","inactive_statuses":[]"#,
+            Ok(()),
+        ),
+        (
+            r#""cluster":"c","inactive_statuses":[]"#,
+            Err("introspection.inactive_statuses: only with `api: rfc7662`"),
+        ),
+        (
+            r#""cluster":"c","api":"rfc7662","inactive_statuses":[404,401]"#,
+            Err("introspection.inactive_statuses: 401 speaks of the filter's own credentials"),
+        ),
+        (
+            r#""cluster":"c","api":"rfc7662","inactive_statuses":[429]"#,
+            Err("introspection.inactive_statuses: 429 speaks of the endpoint"),
+        ),
+        (
+            r#""cluster":"c","api":"rfc7662","inactive_statuses":[399]"#,
+            Err("introspection.inactive_statuses: 399 is none of 400 to 499"),
+        ),
+        (
+            r#""cluster":"c","api":"rfc7662","inactive_statuses":[500]"#,
+            Err("introspection.inactive_statuses: 500 is none"),
+        ),
+        (
+            r#""cluster":"c","api":"rfc7662","inactive_statuses":[65936]"#,
+            Err("introspection.inactive_statuses: 65936 is none"),
+        ),
+        (
+            r#""cluster":"c","api":"rfc7662","inactive_statuses":["404"]"#,
+            Err("introspection.inactive_statuses[0]: expected a whole number"),
+        ),
+        (
+            r#""cluster":"c","api":"rfc7662","inactive_statuses":404"#,
+            Err("introspection.inactive_statuses: invalid type"),
+        ),
+        (
             r#""cluster":"c","headers":{"a b":"x"}"#,
             Err("introspection.headers.a b: \"a b\" is no header name"),
         ),
