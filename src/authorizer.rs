@@ -11,7 +11,7 @@ use crate::bearer::{AccessToken, CredentialsError, TokenSource};
 use crate::binding::Binding;
 use crate::cache::lookup::Lookup;
 use crate::cache::shared::SharedData;
-use crate::callout::coordinator::Question;
+use crate::callout::calls::Question;
 use crate::digest::{TokenDigest, TokenKey, TokenName};
 use crate::forward::Forwarding;
 use crate::head::{Peer, RequestHead, is_preflight};

@@ -4,5 +4,7 @@
 //! [`coordinator`] is the protocol within a worker and between workers; [`window`] bounds how many
 //! questions about unknown tokens are out at once.
 
+pub mod calls;
 pub mod coordinator;
+pub mod effect;
 pub mod window;

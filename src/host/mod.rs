@@ -4,7 +4,7 @@
 //! - bytes, never texts, are fetched: the SDK panics on what is not UTF-8;
 //! - every callout is dispatched by the root context, never by a stream, whose client may leave;
 //! - only so many streams are resumed or answered, and callouts dispatched, in one call of the VM
-//!   ([`Turn`](crate::callout::coordinator::Turn)): what the host defers to the end of a call runs
+//!   ([`Turn`](crate::callout::effect::Turn)): what the host defers to the end of a call runs
 //!   nested, and its stack is finite;
 //! - no `RefCell` borrow is held across a call to the host.
 

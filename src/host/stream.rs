@@ -12,7 +12,7 @@ use super::passage::{Passage, hold_back};
 use super::plugin::{Plugin, reject};
 use crate::authorizer::{Decision, Step, UsedToken};
 use crate::cache::lookup::Lookup;
-use crate::callout::coordinator::CallId;
+use crate::callout::calls::CallId;
 use crate::head::is_grpc;
 use crate::introspection::health::Rank;
 use crate::policy::requirement::Asks;

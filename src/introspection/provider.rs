@@ -189,7 +189,7 @@ impl Provider {
     ) -> Vec<Transition> {
         if answer
             .as_ref()
-            .is_err_and(|error| error.keeps_from_answering())
+            .is_err_and(IntrospectionError::keeps_from_answering)
         {
             self.cache.unanswered(key, now);
         }

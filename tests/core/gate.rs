@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use portvakt::authorizer::{Authorizer, Decision, Step, UsedToken};
 use portvakt::cache::shared::SharedData;
-use portvakt::callout::coordinator::{CallId, Coordinator, Effect, Question, Turn};
+use portvakt::callout::calls::{CallId, Question};
+use portvakt::callout::coordinator::Coordinator;
+use portvakt::callout::effect::{Effect, Turn};
 use portvakt::config;
 use portvakt::head::{Peer, RequestHead, Single};
 use portvakt::introspection::error::IntrospectionError;

@@ -70,7 +70,8 @@ fn a_status_is_read_by_each_configuration_itself() {
 /// Junk gets in by no refusal, and neither does a token that was good.
 #[test]
 fn a_refusal_is_no_outage() {
-    let open = r#", "failure_mode_allow": true, "cache": { "max_ttl": "10s", "stale_if_error": "1m" }"#;
+    let open =
+        r#", "failure_mode_allow": true, "cache": { "max_ttl": "10s", "stale_if_error": "1m" }"#;
     let disabled = r#"{"active":false,"error":"identity provider 'maskinporten' is not enabled"}"#;
     let listed = r#", "outage_errors": ["identity provider '"]"#;
     for (introspection, status, body, expected) in [

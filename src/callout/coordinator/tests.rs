@@ -2,11 +2,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use std::time::Duration;
+
+use super::super::calls::{LOOK_AGAIN, MAX_BYTES, MAX_CALLS, TICK};
+use super::super::effect::BATCH;
 use super::super::window::START;
 use super::*;
+use crate::bearer::AccessToken;
+use crate::cache::lease::LEASE;
 use crate::cache::shared::fake::FakeData;
 use crate::config;
+use crate::digest::TokenName;
 use crate::introspection::health::Rank::{First, Renewal};
+use crate::introspection::health::Transition;
+use crate::introspection::outcome::Outcome;
 
 const EPOCH: u64 = 1_795_000_000_000;
 
@@ -168,13 +177,7 @@ impl Worker {
     }
 
     fn is_empty(&self) -> bool {
-        let calls = self.coordinator.0.borrow();
-        calls.all.is_empty()
-            && calls.open.is_empty()
-            && calls.by_callout.is_empty()
-            && calls.answered.is_empty()
-            && calls.first_in_flight == 0
-            && calls.bytes == 0
+        self.coordinator.calls.borrow().is_empty()
     }
 }
 
@@ -327,7 +330,7 @@ fn there_is_room_for_so_many_unknown_tokens_and_for_every_known_one() {
     let (mut worker, _) = alone();
     let long = |n: u32| format!("{n}{}", "x".repeat(65_536 - n.to_string().len()));
     let asked = (0..).take_while(|n| worker.ask(&long(*n), First, *n, 0).is_some());
-    assert_eq!(asked.count(), 512, "32 MB");
+    assert_eq!(asked.count(), MAX_BYTES / 65_536);
 }
 
 #[test]
@@ -542,9 +545,8 @@ impl World {
             if worker.clock.is_zero() || self.now >= worker.next_tick {
                 worker.tick(&self.data, self.now);
             }
-            let calls = worker.coordinator.0.borrow();
-            let awaiting = calls.awaiting.iter().filter_map(|id| calls.all.get(id));
-            for since in awaiting.filter_map(|call| call.awaits_since) {
+            let calls = worker.coordinator.calls.borrow();
+            for since in calls.awaiting_since() {
                 let held = at(self.now).since(since);
                 assert!(held <= LEASE + LOOK_AGAIN, "held back for {held:?}");
             }
