@@ -44,6 +44,7 @@ mod client;
 mod configuration;
 mod discovery;
 mod faults;
+mod flood;
 mod forwarding;
 mod gateway;
 mod hostile;

@@ -30,6 +30,12 @@ pub enum Fault {
         /// How long, in milliseconds.
         ms: u64,
     },
+    /// Take so long for each question, one after the other, then answer as usual. A question
+    /// whose client has gone takes no time.
+    OneByOne {
+        /// How long, in milliseconds.
+        ms: u64,
+    },
     /// Wait until this fault is taken away, then answer as usual.
     Hold,
     /// This status with a small JSON error as its body.
@@ -70,6 +76,11 @@ impl Fault {
                 return None;
             }
             Self::Delay { ms } => {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                return None;
+            }
+            Self::OneByOne { ms } => {
+                let _turn = state.turn().await;
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 return None;
             }

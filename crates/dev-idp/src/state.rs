@@ -31,6 +31,7 @@ pub(crate) struct State {
     introspections: AtomicUsize,
     last_introspection: Mutex<Option<Recorded>>,
     api_requests: AtomicUsize,
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl State {
@@ -42,6 +43,7 @@ impl State {
             introspections: AtomicUsize::new(0),
             last_introspection: Mutex::new(None),
             api_requests: AtomicUsize::new(0),
+            turn: tokio::sync::Mutex::default(),
         })
     }
 
@@ -58,6 +60,11 @@ impl State {
         let mut fault = self.fault.subscribe();
         // The sender is `self`'s: waiting for it cannot fail.
         let _ = fault.wait_for(|fault| *fault != Some(Fault::Hold)).await;
+    }
+
+    /// Whoever comes first goes first.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     pub(crate) fn record_introspection(&self, path: &str, headers: &HeaderMap, body: &[u8]) {
