@@ -48,6 +48,12 @@ impl Peer for HostPeer {
     }
 }
 
+/// What the stream in the effective context is called in logs, by Envoy's `x-request-id`.
+pub(super) fn request_id() -> String {
+    let id = property(vec!["request", "id"]).unwrap_or_default();
+    id.escape_ascii().to_string()
+}
+
 /// A property of the stream in the effective context.
 pub(super) fn property(path: Vec<&str>) -> Option<Vec<u8>> {
     hostcalls::get_property(path).ok().flatten()

@@ -8,7 +8,7 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::{LogLevel, MapType, Status};
 
 use super::data::{HostData, now};
-use super::head::{HostPeer, property};
+use super::head::{HostPeer, request_id};
 use super::metrics::Metrics;
 use super::passage::Passage;
 use crate::authorizer::{Authorizer, Decision, Grant, UsedToken};
@@ -105,32 +105,34 @@ impl Plugin {
         }
     }
 
-    /// A call came to something: counts, and tells the operator what has changed.
-    pub(super) fn report(&self, report: &Report) {
+    /// A call came to something: counts, and tells the operator what has changed. `request_id` is
+    /// that of a request that waited for it.
+    pub(super) fn report(&self, report: &Report, request_id: Option<&str>) {
         if let Some(outcome) = report.outcome {
             self.metrics.answered(outcome);
         }
         if let Some(took) = report.took {
             self.metrics.took(took);
         }
+        let request = request_id.map(|id| format!(" request={id}"));
         let token = report.digest.map(|digest| format!(" token={digest}"));
-        let token = token.unwrap_or_default();
+        let about = request.unwrap_or_default() + &token.unwrap_or_default();
         let config = self.authorizer.provider.config();
         for transition in &report.transitions {
             match transition {
                 Transition::Began(error) => {
                     let what = config.explain(error);
-                    warn!("tokens cannot be checked: {what}{token}");
+                    warn!("tokens cannot be checked: {what}{about}");
                 }
                 Transition::Ended {
                     kind,
                     is_well: true,
                 } => {
                     let what = config.explain(kind);
-                    info!("tokens can be checked again; it is over: {what}{token}");
+                    info!("tokens can be checked again; it is over: {what}{about}");
                 }
                 Transition::Ended { kind, .. } => {
-                    info!("it is over: {}{token}", config.explain(kind));
+                    info!("it is over: {}{about}", config.explain(kind));
                 }
             }
         }
@@ -274,7 +276,5 @@ fn remove(map: MapType, name: &str) {
 }
 
 fn log_refusal(reason: &str, subject: &str) {
-    let request_id = property(vec!["request", "id"]).unwrap_or_default();
-    let request_id = request_id.escape_ascii();
-    debug!("refused: {reason} request={request_id}{subject}");
+    debug!("refused: {reason} request={}{subject}", request_id());
 }

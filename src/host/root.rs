@@ -11,12 +11,13 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, MapType, Status};
 
 use super::data::{HostData, now};
+use super::head::request_id;
 use super::metrics::Metrics;
 use super::plugin::{Plugin, Waiter};
 use super::stream::Stream;
 use crate::bearer::AccessToken;
 use crate::callout::calls::WaiterId;
-use crate::callout::effect::{Effect, Turn};
+use crate::callout::effect::{Effect, Report, Turn};
 use crate::config;
 use crate::introspection::error::{IntrospectionError, Misconfiguration};
 use crate::introspection::provider::Provider;
@@ -76,7 +77,7 @@ impl Root {
                 Effect::Finish { waiters, answer } => {
                     self.finish(plugin, &waiters, &answer, now);
                 }
-                Effect::Report(report) => plugin.report(&report),
+                Effect::Report(report) => self.report(plugin, &report),
                 Effect::Wake => {
                     if plugin.wake().is_err() {
                         error!("the host lost the queue: requests that wait will time out");
@@ -89,6 +90,17 @@ impl Root {
         }
         plugin.gauge_entries();
         plugin.metrics.report();
+    }
+
+    fn report(&self, plugin: &Plugin, report: &Report) {
+        let waiter = report.waiter.filter(|_| !report.transitions.is_empty());
+        let request_id = waiter.and_then(|stream| {
+            let is_there = hostcalls::set_effective_context(stream).is_ok();
+            let id = is_there.then(request_id);
+            let _ = hostcalls::set_effective_context(self.context_id);
+            id
+        });
+        plugin.report(report, request_id.as_deref());
     }
 
     fn finish(&self, plugin: &Plugin, waiters: &[(WaiterId, Waiter)], answer: &Answer, now: Time) {

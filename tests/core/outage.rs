@@ -187,6 +187,39 @@ fn what_a_token_may_bring_about_is_no_outage() {
     }
 }
 
+/// Anybody can send tokens that take long to ask about. That a known one does is something else.
+#[test]
+fn timeouts_of_unknown_tokens_are_no_outage() {
+    let mut gate = gate(STALE, true);
+    gate.endpoint = Some(says(&gate, true, None));
+    assert_eq!(gate.request("GET /", Some("Bearer known")).status(), 200);
+    gate.pass(Duration::from_secs(30));
+    gate.times_out = true;
+    let mut unknown = 0;
+    for (token, status, callouts) in [
+        ("unknown", 503, 1),
+        ("unknown", 503, 1),
+        // Its own question came to nothing: what was known counts, and no other has to wait.
+        ("known", 200, 1),
+        ("known", 200, 0),
+        // By now somebody has seen an outage.
+        ("unknown", 200, 1),
+    ] {
+        unknown += 1;
+        let before = gate.callouts;
+        let token = match token {
+            "unknown" => format!("Bearer unknown{unknown}"),
+            token => format!("Bearer {token}"),
+        };
+        assert_eq!(
+            gate.request("GET /", Some(&token)).status(),
+            status,
+            "{unknown}"
+        );
+        assert_eq!(gate.callouts - before, callouts, "{unknown}");
+    }
+}
+
 #[test]
 fn a_known_token_does_not_wait_for_an_endpoint_that_is_out() {
     let mut gate = gate(STALE, false);

@@ -331,6 +331,11 @@ async fn an_outage_is_told_when_it_begins_and_when_it_ends() {
     })
     .await;
     assert_eq!((times(begins), times(ends)), (1, 1), "{}", gateway.log());
+    let log = gateway.log();
+    for line in log.lines().filter(|line| line.contains(begins)) {
+        let names = [" request=", " token="].map(|name| line.contains(name));
+        assert_eq!(names, [true, true], "{line}");
+    }
     gateway.assert_well().await;
 }
 
