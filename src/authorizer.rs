@@ -20,7 +20,7 @@ use crate::introspection::facts::{Introspection, TokenFacts};
 use crate::introspection::health::Rank;
 use crate::introspection::provider::{Knowledge, Provider};
 use crate::introspection::response::Answer;
-use crate::policy::requirement::{Asks, Requirement, Unmet};
+use crate::policy::requirement::{Asks, RuleRequirement, Unmet};
 use crate::policy::{Access, NoRule, RuleId, Rules};
 use crate::precheck::Precheck;
 use crate::protected_resource::ProtectedResource;
@@ -258,7 +258,7 @@ impl Authorizer {
     /// through in no case.
     fn without_answer(
         &self,
-        requirement: &Requirement,
+        requirement: &RuleRequirement,
         name: &TokenName,
         error: &IntrospectionError,
         peer: &impl Peer,
@@ -288,7 +288,7 @@ impl Authorizer {
 
     fn judge(
         &self,
-        requirement: &Requirement,
+        requirement: &RuleRequirement,
         what: &Introspection,
         peer: &impl Peer,
         now: Time,

@@ -7,46 +7,67 @@ use super::{ConfigError, claim, refuse};
 use crate::claims::WantedClaims;
 use crate::json;
 use crate::object::Object;
-use crate::policy::requirement::{
-    Authentication, ClaimCondition, ClaimTest, Condition, Requirement,
-};
+use crate::policy::requirement::{ClaimTest, Requirement, RuleRequirement};
 use crate::scope::Scope;
 
 pub(super) fn valid(
     key: &str,
     raw: RawRequire,
     claims: &mut WantedClaims,
-) -> Result<Requirement, ConfigError> {
-    condition(key, raw, claims).map(Requirement::new)
+) -> Result<RuleRequirement, ConfigError> {
+    requirement(key, raw, claims).map(RuleRequirement::new)
 }
 
-fn condition(
+/// Every key that there is must be taken out here, and become a requirement.
+fn requirement(
     key: &str,
     raw: RawRequire,
     claims: &mut WantedClaims,
-) -> Result<Condition, ConfigError> {
-    let mut authentication = Vec::new();
-    if let Some(values) = raw.acr_values {
-        authentication.push(class(&format!("{key}.acr_values"), values, claims)?);
+) -> Result<Requirement, ConfigError> {
+    let RawRequire {
+        scopes: all_scopes,
+        any_scopes,
+        claims: about_claims,
+        acr_values,
+        max_age: age,
+        all_of,
+        any_of,
+        none_of,
+    } = raw;
+    let mut all = Vec::new();
+    if let Some(names) = all_scopes {
+        let key = format!("{key}.scopes");
+        all.push(Requirement::Scopes(scopes(&key, names)?));
     }
-    if let Some(text) = raw.max_age {
-        authentication.push(max_age(&format!("{key}.max_age"), &text, claims)?);
+    if let Some(names) = any_scopes {
+        let key = format!("{key}.any_scopes");
+        all.push(Requirement::AnyScope(scopes(&key, names)?));
     }
-    Ok(Condition {
-        scopes: scopes(&format!("{key}.scopes"), raw.scopes)?,
-        any_scopes: scopes(&format!("{key}.any_scopes"), raw.any_scopes)?,
-        claims: claim_conditions(&format!("{key}.claims"), raw.claims, claims)?,
-        authentication,
-        all_of: nested(&format!("{key}.all_of"), raw.all_of, claims)?,
-        any_of: nested(&format!("{key}.any_of"), raw.any_of, claims)?,
-        none_of: nested(&format!("{key}.none_of"), raw.none_of, claims)?,
-    })
+    if let Some(raw) = about_claims {
+        all.extend(claim_requirements(&format!("{key}.claims"), raw, claims)?);
+    }
+    if let Some(values) = acr_values {
+        all.push(class(&format!("{key}.acr_values"), values, claims)?);
+    }
+    if let Some(text) = age {
+        all.push(max_age(&format!("{key}.max_age"), &text, claims)?);
+    }
+    if let Some(raw) = all_of {
+        let nested = nested(&format!("{key}.all_of"), raw, claims)?;
+        all.push(Requirement::AllOf(nested));
+    }
+    if let Some(raw) = any_of {
+        let nested = nested(&format!("{key}.any_of"), raw, claims)?;
+        all.push(Requirement::AnyOf(nested));
+    }
+    if let Some(raw) = none_of {
+        let nested = nested(&format!("{key}.none_of"), raw, claims)?;
+        all.push(Requirement::NoneOf(nested));
+    }
+    Ok(Requirement::AllOf(all))
 }
 
-pub(super) fn scopes(key: &str, names: Option<Vec<String>>) -> Result<Vec<Scope>, ConfigError> {
-    let Some(names) = names else {
-        return Ok(Vec::new());
-    };
+pub(super) fn scopes(key: &str, names: Vec<String>) -> Result<Vec<Scope>, ConfigError> {
     if names.is_empty() {
         return refuse(
             key,
@@ -59,25 +80,20 @@ pub(super) fn scopes(key: &str, names: Option<Vec<String>>) -> Result<Vec<Scope>
     scopes.collect()
 }
 
-fn claim_conditions(
+fn claim_requirements(
     key: &str,
-    raw: Option<Vec<Object<RawClaim>>>,
+    raw: Vec<Object<RawClaim>>,
     claims: &mut WantedClaims,
-) -> Result<Vec<ClaimCondition>, ConfigError> {
-    let Some(raw) = raw else {
-        return Ok(Vec::new());
-    };
+) -> Result<Vec<Requirement>, ConfigError> {
     if raw.is_empty() {
         return refuse(key, "is empty, so that it asks for nothing");
     }
-    let conditions = raw.into_iter().enumerate().map(|(index, Object(raw))| {
+    let requirements = raw.into_iter().enumerate().map(|(index, Object(raw))| {
         let key = format!("{key}[{index}]");
-        Ok(ClaimCondition {
-            claim: claim(&format!("{key}.claim"), &raw.claim, claims)?,
-            test: test(&key, raw)?,
-        })
+        let claim = claim(&format!("{key}.claim"), &raw.claim, claims)?;
+        Ok(Requirement::Claim(claim, test(&key, raw)?))
     });
-    conditions.collect()
+    requirements.collect()
 }
 
 fn test(key: &str, raw: RawClaim) -> Result<ClaimTest, ConfigError> {
@@ -112,7 +128,7 @@ fn class(
     key: &str,
     values: Vec<String>,
     claims: &mut WantedClaims,
-) -> Result<Authentication, ConfigError> {
+) -> Result<Requirement, ConfigError> {
     if values.is_empty() {
         return refuse(key, "is empty, so that nobody could authenticate so");
     }
@@ -127,20 +143,16 @@ fn class(
             "is not of printable ASCII without spaces, `\"` and `\\`",
         );
     }
-    Ok(Authentication::Class {
+    Ok(Requirement::AcrValues {
         acr: claim(key, "acr", claims)?,
         values,
     })
 }
 
-fn max_age(
-    key: &str,
-    text: &str,
-    claims: &mut WantedClaims,
-) -> Result<Authentication, ConfigError> {
+fn max_age(key: &str, text: &str, claims: &mut WantedClaims) -> Result<Requirement, ConfigError> {
     match humantime::parse_duration(text) {
         Ok(max_age) if !max_age.is_zero() && max_age.subsec_nanos() == 0 => {
-            Ok(Authentication::MaxAge {
+            Ok(Requirement::MaxAge {
                 auth_time: claim(key, "auth_time", claims)?,
                 max_age: Duration::from_secs(max_age.as_secs()),
             })
@@ -154,22 +166,19 @@ fn max_age(
 
 fn nested(
     key: &str,
-    raw: Option<Vec<Object<RawRequire>>>,
+    raw: Vec<Object<RawRequire>>,
     claims: &mut WantedClaims,
-) -> Result<Vec<Condition>, ConfigError> {
-    let Some(raw) = raw else {
-        return Ok(Vec::new());
-    };
+) -> Result<Vec<Requirement>, ConfigError> {
     if raw.is_empty() {
         return refuse(key, "is empty; expected at least one requirement");
     }
-    let conditions = raw.into_iter().enumerate().map(|(index, Object(raw))| {
+    let requirements = raw.into_iter().enumerate().map(|(index, Object(raw))| {
         let key = format!("{key}[{index}]");
-        let condition = condition(&key, raw, claims)?;
-        if condition.is_empty() {
+        let requirement = requirement(&key, raw, claims)?;
+        if matches!(&requirement, Requirement::AllOf(all) if all.is_empty()) {
             return refuse(key, "is empty, so that every token would meet it");
         }
-        Ok(condition)
+        Ok(requirement)
     });
-    conditions.collect()
+    requirements.collect()
 }

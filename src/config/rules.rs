@@ -7,7 +7,7 @@ use crate::object::Object;
 use crate::policy::host::HostPattern;
 use crate::policy::matching::{Match, PathMatch};
 use crate::policy::path::Path;
-use crate::policy::requirement::{Condition, Requirement};
+use crate::policy::requirement::{Requirement, RuleRequirement};
 use crate::policy::template::Template;
 use crate::policy::{Access, Rule, Rules};
 
@@ -20,10 +20,9 @@ pub(super) fn valid(
         (Some(names), None) => vec![Rule {
             name: "required_scopes".to_owned(),
             matches: Match::default(),
-            access: Access::Token(Box::new(Requirement::new(Condition {
-                scopes: requirement::scopes("required_scopes", Some(names))?,
-                ..Condition::default()
-            }))),
+            access: Access::Token(Box::new(RuleRequirement::new(Requirement::Scopes(
+                requirement::scopes("required_scopes", names)?,
+            )))),
         }],
         (None, Some(raw)) if raw.is_empty() => {
             return refuse("rules", "is empty, so that nobody could do anything");

@@ -15,7 +15,7 @@ use matchit::InsertError;
 use crate::head::RequestHead;
 use crate::policy::index::Index;
 use crate::policy::matching::{Ambiguous, Match, RequestLine};
-use crate::policy::requirement::Requirement;
+use crate::policy::requirement::RuleRequirement;
 
 /// All rules, in their order.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub enum Access {
     /// Nothing: a token that is there is not looked at.
     Anonymous,
     /// An active token that meets the requirement.
-    Token(Box<Requirement>),
+    Token(Box<RuleRequirement>),
 }
 
 /// Names one of the rules.

@@ -1,7 +1,10 @@
 //! What a rule asks of a token, and whether the facts meet it.
 //!
-//! Requirements nest. Everything that is given in one must hold. A claim that is absent, or of
-//! another type than the one asked for, meets nothing; only `none_of` is met by what is not there.
+//! Requirements nest. A claim that is absent, or of another type than the one asked for, meets
+//! nothing; only `none_of` is met by what is not there.
+//!
+//! What is checked and what clients are told are two matches over one enum: the compiler knows
+//! when a new requirement is forgotten in either.
 
 use std::time::Duration;
 
@@ -17,39 +20,35 @@ use crate::time::Time;
 /// just now.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
-/// A rule's requirement, and what clients are told about it.
-#[derive(Debug, Default)]
-pub struct Requirement {
-    condition: Condition,
-    asks: Asks,
-}
-
-/// What must hold: all that is given. The default asks for nothing but an active token.
-#[derive(Debug, Default)]
-pub struct Condition {
-    /// Scopes that must all have been granted.
-    pub scopes: Vec<Scope>,
-    /// Scopes one of which must have been granted; empty: not asked for.
-    pub any_scopes: Vec<Scope>,
-    /// What must be true of claims.
-    pub claims: Vec<ClaimCondition>,
-    /// How the user must have authenticated (RFC 9470).
-    pub authentication: Vec<Authentication>,
-    /// Conditions that must all hold.
-    pub all_of: Vec<Condition>,
-    /// Conditions one of which must hold; empty: not asked for.
-    pub any_of: Vec<Condition>,
-    /// Conditions none of which may hold.
-    pub none_of: Vec<Condition>,
-}
-
-/// What must be true of one claim.
+/// What a token must have.
 #[derive(Debug)]
-pub struct ClaimCondition {
-    /// Which claim.
-    pub claim: ClaimId,
-    /// What must be true of it.
-    pub test: ClaimTest,
+pub enum Requirement {
+    /// All of these scopes.
+    Scopes(Vec<Scope>),
+    /// One of these scopes.
+    AnyScope(Vec<Scope>),
+    /// Something must be true of a claim.
+    Claim(ClaimId, ClaimTest),
+    /// The user must have authenticated by one of these classes (RFC 9470).
+    AcrValues {
+        /// The claim `acr`.
+        acr: ClaimId,
+        /// The classes.
+        values: Vec<String>,
+    },
+    /// The user must have authenticated at most so long ago (RFC 9470).
+    MaxAge {
+        /// The claim `auth_time`.
+        auth_time: ClaimId,
+        /// How long ago.
+        max_age: Duration,
+    },
+    /// All of these. Without any: nothing but an active token.
+    AllOf(Vec<Requirement>),
+    /// One of these.
+    AnyOf(Vec<Requirement>),
+    /// None of these.
+    NoneOf(Vec<Requirement>),
 }
 
 /// What must be true of a claim that is there.
@@ -63,23 +62,11 @@ pub enum ClaimTest {
     Exists,
 }
 
-/// How the user must have authenticated.
+/// A rule's requirement, and what clients are told about it.
 #[derive(Debug)]
-pub enum Authentication {
-    /// By one of these classes.
-    Class {
-        /// The claim `acr`.
-        acr: ClaimId,
-        /// The classes.
-        values: Vec<String>,
-    },
-    /// At most so long ago.
-    MaxAge {
-        /// The claim `auth_time`.
-        auth_time: ClaimId,
-        /// How long ago.
-        max_age: Duration,
-    },
+pub struct RuleRequirement {
+    requirement: Requirement,
+    asks: Asks,
 }
 
 /// What clients are told that a rule asks for.
@@ -105,17 +92,17 @@ pub enum Unmet {
     Authentication,
 }
 
-impl Requirement {
-    /// A requirement.
-    pub fn new(condition: Condition) -> Self {
+impl RuleRequirement {
+    /// A rule's requirement.
+    pub fn new(requirement: Requirement) -> Self {
         let mut asks = Asks::default();
-        asks.add(&condition);
-        Self { condition, asks }
+        requirement.ask(&mut asks);
+        Self { requirement, asks }
     }
 
-    /// Whether the facts meet the requirement.
+    /// Whether the facts meet it.
     pub fn check(&self, facts: &TokenFacts, now: Time) -> Result<(), Unmet> {
-        self.condition.check(facts, now)
+        self.requirement.check(facts, now)
     }
 
     /// What clients are told about it.
@@ -124,28 +111,94 @@ impl Requirement {
     }
 }
 
-impl Asks {
-    fn add(&mut self, condition: &Condition) {
-        let scopes = condition.scopes.iter().chain(&condition.any_scopes);
-        for scope in scopes.filter_map(Scope::token) {
-            add_once(&mut self.scopes, scope);
-        }
-        for authentication in &condition.authentication {
-            match authentication {
-                Authentication::Class { values, .. } => {
-                    for value in values {
-                        add_once(&mut self.acr_values, value);
-                    }
-                }
-                Authentication::MaxAge { max_age, .. } => {
-                    self.max_age = Some(self.max_age.map_or(*max_age, |age| age.min(*max_age)));
-                }
+impl Requirement {
+    fn check(&self, facts: &TokenFacts, now: Time) -> Result<(), Unmet> {
+        let is_granted = |scope| facts.scopes.contains(scope);
+        let claim = |id: &ClaimId| facts.claims.get(*id);
+        match self {
+            Self::Scopes(scopes) => met(scopes.iter().all(is_granted), Unmet::Scope),
+            Self::AnyScope(scopes) => met(scopes.iter().any(is_granted), Unmet::Scope),
+            Self::Claim(id, test) => met(
+                claim(id).is_some_and(|claim| test.holds(claim)),
+                Unmet::Other,
+            ),
+            Self::AcrValues { acr, values } => {
+                let class = claim(acr).and_then(Value::as_str);
+                let is_one = class.is_some_and(|class| values.iter().any(|value| value == class));
+                met(is_one, Unmet::Authentication)
+            }
+            Self::MaxAge { auth_time, max_age } => {
+                let is_recent = claim(auth_time).is_some_and(|at| is_recent(at, *max_age, now));
+                met(is_recent, Unmet::Authentication)
+            }
+            Self::AllOf(all) => {
+                let unmet = all.iter().filter_map(|one| one.check(facts, now).err());
+                unmet.min().map_or(Ok(()), Err)
+            }
+            Self::AnyOf(alternatives) => check_any(alternatives, facts, now),
+            Self::NoneOf(none) => {
+                let is_met = |one: &Self| one.check(facts, now).is_ok();
+                met(!none.iter().any(is_met), Unmet::Other)
             }
         }
-        for nested in condition.all_of.iter().chain(&condition.any_of) {
-            self.add(nested);
+    }
+
+    fn ask(&self, asks: &mut Asks) {
+        match self {
+            Self::Scopes(scopes) | Self::AnyScope(scopes) => {
+                for scope in scopes.iter().filter_map(Scope::token) {
+                    add_once(&mut asks.scopes, scope);
+                }
+            }
+            Self::AcrValues { values, .. } => {
+                for value in values {
+                    add_once(&mut asks.acr_values, value);
+                }
+            }
+            Self::MaxAge { max_age, .. } => {
+                asks.max_age = Some(asks.max_age.map_or(*max_age, |age| age.min(*max_age)));
+            }
+            Self::AllOf(nested) | Self::AnyOf(nested) => {
+                for one in nested {
+                    one.ask(asks);
+                }
+            }
+            // There is nothing that a client could do about these.
+            Self::Claim(..) | Self::NoneOf(_) => {}
         }
     }
+}
+
+fn met(holds: bool, unmet: Unmet) -> Result<(), Unmet> {
+    if holds { Ok(()) } else { Err(unmet) }
+}
+
+/// What is unmet of the alternative that is easiest to meet.
+fn check_any(alternatives: &[Requirement], facts: &TokenFacts, now: Time) -> Result<(), Unmet> {
+    let difficulty = |unmet: &Unmet| match unmet {
+        Unmet::Authentication => 0,
+        Unmet::Scope => 1,
+        Unmet::Other => 2,
+    };
+    let mut unmet = Vec::with_capacity(alternatives.len());
+    for alternative in alternatives {
+        match alternative.check(facts, now) {
+            Ok(()) => return Ok(()),
+            Err(error) => unmet.push(error),
+        }
+    }
+    Err(unmet
+        .into_iter()
+        .min_by_key(difficulty)
+        .unwrap_or(Unmet::Other))
+}
+
+fn is_recent(auth_time: &Value, max_age: Duration, now: Time) -> bool {
+    let Value::Number(at) = auth_time else {
+        return false;
+    };
+    let at = Time::from_numeric_date(at);
+    at <= now.after(CLOCK_SKEW) && now.since(at) <= max_age
 }
 
 fn add_once(texts: &mut Vec<String>, text: &str) {
@@ -154,92 +207,12 @@ fn add_once(texts: &mut Vec<String>, text: &str) {
     }
 }
 
-impl Condition {
-    /// Whether nothing is asked for.
-    pub fn is_empty(&self) -> bool {
-        self.scopes.is_empty()
-            && self.any_scopes.is_empty()
-            && self.claims.is_empty()
-            && self.authentication.is_empty()
-            && self.all_of.is_empty()
-            && self.any_of.is_empty()
-            && self.none_of.is_empty()
-    }
-
-    fn check(&self, facts: &TokenFacts, now: Time) -> Result<(), Unmet> {
-        let is_granted = |scope| facts.scopes.contains(scope);
-        let has_any_scope = self.any_scopes.is_empty() || self.any_scopes.iter().any(is_granted);
-        if !has_any_scope || !self.scopes.iter().all(is_granted) {
-            return Err(Unmet::Scope);
-        }
-        let claims = self.claims.iter().map(|claim| claim.check(facts));
-        let all_of = self.all_of.iter().map(|nested| nested.check(facts, now));
-        let none_of = self.none_of.iter().map(|nested| {
-            let is_met = nested.check(facts, now).is_ok();
-            if is_met { Err(Unmet::Other) } else { Ok(()) }
-        });
-        let authentication = self.authentication.iter().map(|one| one.check(facts, now));
-        let unmet = claims
-            .chain(all_of)
-            .chain([self.check_any_of(facts, now)])
-            .chain(none_of)
-            .chain(authentication)
-            .filter_map(Result::err)
-            .min();
-        unmet.map_or(Ok(()), Err)
-    }
-
-    /// What is unmet of the alternative that is easiest to meet.
-    fn check_any_of(&self, facts: &TokenFacts, now: Time) -> Result<(), Unmet> {
-        let difficulty = |unmet: &Unmet| match unmet {
-            Unmet::Authentication => 0,
-            Unmet::Scope => 1,
-            Unmet::Other => 2,
-        };
-        let alternatives = || self.any_of.iter().map(|one| one.check(facts, now));
-        if self.any_of.is_empty() || alternatives().any(|one| one.is_ok()) {
-            return Ok(());
-        }
-        let unmet = alternatives()
-            .filter_map(Result::err)
-            .min_by_key(difficulty);
-        Err(unmet.unwrap_or(Unmet::Other))
-    }
-}
-
-impl ClaimCondition {
-    fn check(&self, facts: &TokenFacts) -> Result<(), Unmet> {
-        let holds = facts
-            .claims
-            .get(self.claim)
-            .is_some_and(|claim| match &self.test {
-                ClaimTest::OneOf(values) => values.iter().any(|value| json::equal(claim, value)),
-                ClaimTest::Contains(value) => json::contains(claim, value),
-                ClaimTest::Exists => true,
-            });
-        if holds { Ok(()) } else { Err(Unmet::Other) }
-    }
-}
-
-impl Authentication {
-    fn check(&self, facts: &TokenFacts, now: Time) -> Result<(), Unmet> {
-        let holds = match self {
-            Self::Class { acr, values } => facts
-                .claims
-                .get(*acr)
-                .and_then(Value::as_str)
-                .is_some_and(|class| values.iter().any(|value| value == class)),
-            Self::MaxAge { auth_time, max_age } => {
-                matches!(facts.claims.get(*auth_time), Some(Value::Number(at)) if {
-                    let at = Time::from_numeric_date(at);
-                    at <= now.after(CLOCK_SKEW) && now.since(at) <= *max_age
-                })
-            }
-        };
-        if holds {
-            Ok(())
-        } else {
-            Err(Unmet::Authentication)
+impl ClaimTest {
+    fn holds(&self, claim: &Value) -> bool {
+        match self {
+            Self::OneOf(values) => values.iter().any(|value| json::equal(claim, value)),
+            Self::Contains(value) => json::contains(claim, value),
+            Self::Exists => true,
         }
     }
 }
@@ -255,64 +228,46 @@ mod tests {
 
     const NOW: u64 = 1_795_000_000;
 
-    /// Conditions under construction, and the claims that they are about.
+    /// Requirements under construction, and the claims that they are about.
     #[derive(Default)]
     struct Build(WantedClaims);
 
     impl Build {
-        fn claim(&mut self, path: &str, test: ClaimTest) -> Condition {
-            Condition {
-                claims: vec![ClaimCondition {
-                    claim: self.0.want(ClaimPath::parse(path).unwrap()),
-                    test,
-                }],
-                ..Condition::default()
-            }
+        fn claim(&mut self, path: &str, test: ClaimTest) -> Requirement {
+            Requirement::Claim(self.0.want(ClaimPath::parse(path).unwrap()), test)
         }
 
-        fn class(&mut self, values: &[&str]) -> Condition {
+        fn class(&mut self, values: &[&str]) -> Requirement {
             let acr = self.0.want(ClaimPath::parse("acr").unwrap());
             let values = values.iter().map(|value| (*value).to_owned()).collect();
-            Condition {
-                authentication: vec![Authentication::Class { acr, values }],
-                ..Condition::default()
-            }
+            Requirement::AcrValues { acr, values }
         }
 
-        fn max_age(&mut self, seconds: u64) -> Condition {
+        fn max_age(&mut self, seconds: u64) -> Requirement {
             let auth_time = self.0.want(ClaimPath::parse("auth_time").unwrap());
             let max_age = Duration::from_secs(seconds);
-            Condition {
-                authentication: vec![Authentication::MaxAge { auth_time, max_age }],
-                ..Condition::default()
-            }
+            Requirement::MaxAge { auth_time, max_age }
         }
 
-        fn check(&self, condition: Condition, response: &Value, expected: Result<(), Unmet>) {
+        fn check(&self, requirement: Requirement, response: &Value, expected: Result<(), Unmet>) {
             let facts = TokenFacts {
                 scopes: GrantedScopes::from_claims(response.get("scope"), None),
                 claims: self.0.find_in(response),
                 ..TokenFacts::default()
             };
-            let described = format!("{condition:?} {response}");
+            let described = format!("{requirement:?} {response}");
             let now = Time::from_millis(NOW * 1000);
-            let found = Requirement::new(condition).check(&facts, now);
+            let found = RuleRequirement::new(requirement).check(&facts, now);
             assert_eq!(found, expected, "{described}");
         }
     }
 
-    fn scopes(names: &[&str]) -> Condition {
-        Condition {
-            scopes: parsed(names),
-            ..Condition::default()
-        }
+    fn scopes(names: &[&str]) -> Requirement {
+        Requirement::Scopes(parsed(names))
     }
 
-    fn any_scopes(names: &[&str]) -> Condition {
-        Condition {
-            any_scopes: parsed(names),
-            ..Condition::default()
-        }
+    fn any_scopes(names: &[&str]) -> Requirement {
+        Requirement::AnyScope(parsed(names))
     }
 
     fn parsed(names: &[&str]) -> Vec<Scope> {
@@ -320,25 +275,16 @@ mod tests {
         scopes.collect::<Result<_, _>>().unwrap()
     }
 
-    fn all_of(all_of: Vec<Condition>) -> Condition {
-        Condition {
-            all_of,
-            ..Condition::default()
-        }
+    fn all_of(all_of: Vec<Requirement>) -> Requirement {
+        Requirement::AllOf(all_of)
     }
 
-    fn any_of(any_of: Vec<Condition>) -> Condition {
-        Condition {
-            any_of,
-            ..Condition::default()
-        }
+    fn any_of(any_of: Vec<Requirement>) -> Requirement {
+        Requirement::AnyOf(any_of)
     }
 
-    fn none_of(none_of: Vec<Condition>) -> Condition {
-        Condition {
-            none_of,
-            ..Condition::default()
-        }
+    fn none_of(none_of: Vec<Requirement>) -> Requirement {
+        Requirement::NoneOf(none_of)
     }
 
     #[test]
@@ -498,23 +444,23 @@ mod tests {
     #[test]
     fn what_clients_are_told() {
         let mut build = Build::default();
-        let condition = Condition {
-            scopes: parsed(&["a", "p*"]),
-            any_scopes: parsed(&["b", "a"]),
-            any_of: vec![
+        let requirement = all_of(vec![
+            scopes(&["a", "p*"]),
+            any_scopes(&["b", "a"]),
+            all_of(vec![build.max_age(300), build.class(&["y", "x"])]),
+            any_of(vec![
                 scopes(&["c"]),
                 all_of(vec![build.max_age(600), build.class(&["x"])]),
-            ],
-            none_of: vec![scopes(&["d"]), build.class(&["z"])],
-            all_of: vec![build.max_age(300), build.class(&["y", "x"])],
-            ..Condition::default()
-        };
+            ]),
+            none_of(vec![scopes(&["d"]), build.class(&["z"])]),
+            build.claim("c", ClaimTest::Exists),
+        ]);
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let expected = Asks {
             scopes: texts(&["a", "b", "c"]),
             acr_values: texts(&["y", "x"]),
             max_age: Some(Duration::from_secs(300)),
         };
-        assert_eq!(Requirement::new(condition).asks(), &expected);
+        assert_eq!(RuleRequirement::new(requirement).asks(), &expected);
     }
 }
