@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cache::shared::fake::FakeData;
-use crate::introspection::response::Dialect;
+use crate::introspection::api::Api;
+use crate::introspection::api::texas::Texas;
 
 const START: u64 = 1_795_000_000_000;
 
@@ -208,9 +209,10 @@ fn facts_are_read_anew_under_another_configuration() {
     let error = r#"{"active":false,"error":"later an outage"}"#;
     learn(&cache, &data, 1, error, 0);
     let knows_better = ResponseReader {
-        dialect: Dialect::Texas {
+        api: Api::Texas(Texas {
             outage_errors: vec!["later".to_owned()],
-        },
+            ..Texas::default()
+        }),
         ..ResponseReader::default()
     };
     let fresh = worker(lifetimes(), 10);

@@ -37,7 +37,7 @@ pub(super) fn valid(
         stale_if_error: duration(
             "cache.stale_if_error",
             raw.stale_if_error,
-            introspection.api.stale_if_error(),
+            introspection.response.api.stale_if_error(),
         )?,
         refresh_ahead: refresh_ahead.then_some(introspection.timeout),
     };

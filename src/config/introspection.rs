@@ -9,9 +9,12 @@ use super::raw::{
     RawSecret, SECRET,
 };
 use super::{ConfigError, header_name, refuse};
-use crate::introspection::request::{ClientAuthentication, Endpoint, ExtraFields, Secret};
-use crate::introspection::response::{Dialect, ResponseReader};
-use crate::introspection::{Api, IntrospectionConfig};
+use crate::introspection::IntrospectionConfig;
+use crate::introspection::api::Api;
+use crate::introspection::api::rfc7662::{self, ClientAuthentication, Rfc7662};
+use crate::introspection::api::texas::{self, Texas};
+use crate::introspection::request::{Endpoint, ExtraFields, Secret};
+use crate::introspection::response::ResponseReader;
 
 const ENDPOINT_VARIABLE: &str = "NAIS_TOKEN_INTROSPECTION_ENDPOINT";
 
@@ -20,9 +23,6 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 /// A callout must end before Envoy gives up the paused request (`stream_idle_timeout`, 5 minutes
 /// by default; facts: envoy-wasm).
 const MAX_TIMEOUT: Duration = Duration::from_secs(240);
-
-/// Texas's words for "I cannot tell" (facts: texas).
-const OUTAGE_ERRORS: [&str; 3] = ["fetch:", "decode json:", "init client:"];
 
 /// Headers that are the filter's or Envoy's to set.
 const OWN_HEADERS: [&str; 7] = [
@@ -36,7 +36,7 @@ const OWN_HEADERS: [&str; 7] = [
 ];
 
 pub(super) fn valid(
-    raw: RawIntrospection,
+    mut raw: RawIntrospection,
     env: &impl Fn(&str) -> Option<String>,
 ) -> Result<IntrospectionConfig, ConfigError> {
     if raw.cluster.is_empty() {
@@ -45,69 +45,79 @@ pub(super) fn valid(
             "is empty; expected a cluster's name",
         );
     }
-    let endpoint = endpoint(raw.endpoint, env)?;
-    let timeout = timeout(raw.timeout)?;
-    let (api, dialect) = match raw.api {
-        RawApi::Texas => {
-            only_with(
-                RawApi::Rfc7662,
-                "token_type_hint",
-                raw.token_type_hint.is_some(),
-            )?;
-            let has_authentication = raw.client_authentication.is_some();
-            only_with(RawApi::Rfc7662, "client_authentication", has_authentication)?;
-            let has_statuses = raw.inactive_statuses.is_some();
-            only_with(RawApi::Rfc7662, "inactive_statuses", has_statuses)?;
-            let api = Api::Texas {
-                identity_provider: identity_provider(raw.identity_provider)?,
-            };
-            let outage_errors = outage_errors(raw.outage_errors)?;
-            (api, Dialect::Texas { outage_errors })
-        }
-        RawApi::Rfc7662 => {
-            only_with(
-                RawApi::Texas,
-                "identity_provider",
-                raw.identity_provider.is_some(),
-            )?;
-            only_with(RawApi::Texas, "outage_errors", raw.outage_errors.is_some())?;
-            let authentication = raw.client_authentication;
-            let api = Api::Rfc7662 {
-                token_type_hint: raw.token_type_hint,
-                client_authentication: authentication
-                    .map(|raw| client_authentication(raw.0, env))
-                    .transpose()?,
-            };
-            let inactive_statuses = inactive_statuses(raw.inactive_statuses)?;
-            (api, Dialect::Rfc7662 { inactive_statuses })
-        }
+    let endpoint = endpoint(raw.endpoint.take(), env)?;
+    let timeout = timeout(raw.timeout.take())?;
+    let api = match raw.api {
+        RawApi::Texas => Api::Texas(texas_of(&mut raw)?),
+        RawApi::Rfc7662 => Api::Rfc7662(rfc7662_of(&mut raw, env)?),
     };
+    refuse_other_apis(&raw)?;
     Ok(IntrospectionConfig {
         cluster: raw.cluster,
         endpoint,
         headers: headers(raw.headers.0, &api)?,
         parameters: parameters(raw.parameters.0, &api)?,
-        api,
         response: ResponseReader {
-            dialect,
+            api,
             ..ResponseReader::default()
         },
         timeout,
     })
 }
 
-fn only_with(api: RawApi, key: &str, is_given: bool) -> Result<(), ConfigError> {
-    let api = match api {
-        RawApi::Texas => "texas",
-        RawApi::Rfc7662 => "rfc7662",
-    };
-    if is_given {
-        return refuse(
+fn texas_of(raw: &mut RawIntrospection) -> Result<Texas, ConfigError> {
+    let mut texas = Texas::default();
+    if let Some(name) = raw.identity_provider.take() {
+        texas.identity_provider = identity_provider(name)?;
+    }
+    if let Some(prefixes) = raw.outage_errors.take() {
+        texas.outage_errors = outage_errors(prefixes)?;
+    }
+    Ok(texas)
+}
+
+fn rfc7662_of(
+    raw: &mut RawIntrospection,
+    env: &impl Fn(&str) -> Option<String>,
+) -> Result<Rfc7662, ConfigError> {
+    let authentication = raw.client_authentication.take();
+    let authentication = authentication.map(|raw| client_authentication(raw.0, env));
+    Ok(Rfc7662 {
+        token_type_hint: raw.token_type_hint.take(),
+        client_authentication: authentication.transpose()?,
+        inactive_statuses: inactive_statuses(raw.inactive_statuses.take())?,
+    })
+}
+
+/// What the API has not taken for itself is another's.
+fn refuse_other_apis(raw: &RawIntrospection) -> Result<(), ConfigError> {
+    let authentication = raw.client_authentication.is_some();
+    let given = [
+        (
+            "identity_provider",
+            texas::NAME,
+            raw.identity_provider.is_some(),
+        ),
+        ("outage_errors", texas::NAME, raw.outage_errors.is_some()),
+        (
+            "token_type_hint",
+            rfc7662::NAME,
+            raw.token_type_hint.is_some(),
+        ),
+        ("client_authentication", rfc7662::NAME, authentication),
+        (
+            "inactive_statuses",
+            rfc7662::NAME,
+            raw.inactive_statuses.is_some(),
+        ),
+    ];
+    match given.iter().find(|(_, _, is_given)| *is_given) {
+        Some((key, api, _)) => refuse(
             format!("introspection.{key}"),
             format!("only with `api: {api}`"),
-        );
+        ),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn endpoint(
@@ -141,24 +151,24 @@ fn timeout(given: Option<String>) -> Result<Duration, ConfigError> {
     }
 }
 
-fn identity_provider(given: Option<String>) -> Result<String, ConfigError> {
-    match given {
-        Some(name) if name.is_empty() => refuse(
+fn identity_provider(name: String) -> Result<String, ConfigError> {
+    if name.is_empty() {
+        return refuse(
             "introspection.identity_provider",
             "is empty; expected a provider's name, e.g. `maskinporten`",
-        ),
-        given => Ok(given.unwrap_or_else(|| "maskinporten".to_owned())),
+        );
     }
+    Ok(name)
 }
 
-fn outage_errors(given: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
-    match given {
-        Some(prefixes) if prefixes.iter().any(String::is_empty) => refuse(
+fn outage_errors(prefixes: Vec<String>) -> Result<Vec<String>, ConfigError> {
+    if prefixes.iter().any(String::is_empty) {
+        return refuse(
             "introspection.outage_errors",
             "holds an empty text, which every error begins with",
-        ),
-        given => Ok(given.unwrap_or_else(|| OUTAGE_ERRORS.map(str::to_owned).to_vec())),
+        );
     }
+    Ok(prefixes)
 }
 
 fn inactive_statuses(given: Option<Vec<Integer>>) -> Result<Vec<u16>, ConfigError> {
@@ -232,13 +242,6 @@ fn secret(raw: RawSecret, env: &impl Fn(&str) -> Option<String>) -> Result<Secre
 }
 
 fn headers(raw: Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
-    let authenticates = matches!(
-        api,
-        Api::Rfc7662 {
-            client_authentication: Some(_),
-            ..
-        }
-    );
     let mut fields: Vec<(String, String)> = Vec::with_capacity(raw.len());
     for (name, Hidden(value)) in raw {
         let key = format!("introspection.headers.{name}");
@@ -246,7 +249,7 @@ fn headers(raw: Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
         if OWN_HEADERS.contains(&name.as_str()) {
             return refuse(key, "is not yours to set");
         }
-        if name == "authorization" && authenticates {
+        if name == "authorization" && api.authenticates() {
             return refuse(key, "not together with client_authentication");
         }
         if fields.iter().any(|(other, _)| *other == name) {
@@ -265,14 +268,7 @@ fn headers(raw: Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
 }
 
 fn parameters(raw: Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
-    let own: &[&str] = match api {
-        Api::Texas { .. } => &["identity_provider", "token"],
-        Api::Rfc7662 {
-            client_authentication: Some(ClientAuthentication::Post { .. }),
-            ..
-        } => &["token", "token_type_hint", "client_id", "client_secret"],
-        Api::Rfc7662 { .. } => &["token", "token_type_hint"],
-    };
+    let own = api.own_parameters();
     if let Some((name, _)) = raw.iter().find(|(name, _)| own.contains(&name.as_str())) {
         return refuse(
             format!("introspection.parameters.{name}"),

@@ -2,13 +2,10 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::Uri;
 use thiserror::Error;
 
-use super::response::Dialect;
-use super::{Api, IntrospectionConfig};
+use super::IntrospectionConfig;
 use crate::bearer::AccessToken;
 use crate::cache::slot::Fingerprint;
 
@@ -32,30 +29,6 @@ pub struct ExtraFields(pub Vec<(String, String)>);
 /// A secret that never prints its content.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
-
-/// How the filter authenticates to an RFC 7662 endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientAuthentication {
-    /// `Authorization: Basic`, encoded as RFC 6749 section 2.3.1 says.
-    Basic {
-        /// The client's identifier.
-        client_id: String,
-        /// The client's secret.
-        secret: Secret,
-    },
-    /// `client_id` and `client_secret` in the form.
-    Post {
-        /// The client's identifier.
-        client_id: String,
-        /// The client's secret.
-        secret: Secret,
-    },
-    /// `Authorization: Bearer`.
-    Bearer {
-        /// The filter's own access token: visible ASCII.
-        secret: Secret,
-    },
-}
 
 /// A callout's request: pseudo-headers first, then headers, then the body.
 #[derive(PartialEq, Eq)]
@@ -122,123 +95,41 @@ impl ExtraFields {
 impl IntrospectionConfig {
     /// The request that asks about `token`.
     pub fn request(&self, token: &AccessToken) -> IntrospectionRequest<'_> {
-        let (content_type, body, authorization) = match &self.api {
-            Api::Texas {
-                identity_provider, ..
-            } => (
-                "application/json",
-                self.json_body(identity_provider, token),
-                None,
-            ),
-            Api::Rfc7662 {
-                token_type_hint,
-                client_authentication,
-            } => (
-                "application/x-www-form-urlencoded",
-                self.form_body(
-                    token_type_hint.as_deref(),
-                    client_authentication.as_ref(),
-                    token,
-                ),
-                client_authentication
-                    .as_ref()
-                    .and_then(ClientAuthentication::authorization),
-            ),
-        };
+        let body = self.response.api.body(token, &self.parameters);
         let mut headers = vec![
             (":method", "POST".to_owned()),
             (":scheme", self.endpoint.scheme.to_owned()),
             (":authority", self.endpoint.authority.clone()),
             (":path", self.endpoint.path.clone()),
-            ("content-type", content_type.to_owned()),
+            ("content-type", body.content_type.to_owned()),
             ("accept", "application/json".to_owned()),
         ];
+        let authorization = self.response.api.authorization();
         headers.extend(authorization.map(|value| ("authorization", value)));
         let extra = self.headers.0.iter();
         headers.extend(extra.map(|(name, value)| (name.as_str(), value.clone())));
-        IntrospectionRequest { headers, body }
+        IntrospectionRequest {
+            headers,
+            body: body.bytes,
+        }
     }
 
-    /// Tells this configuration's requests apart from any other's, and so their answers. Statuses
-    /// that speak of tokens are part of it: what is shared of an answer does not say its status.
+    /// Tells this configuration's requests apart from any other's, and so their answers; and what
+    /// is read out of them, where that is more than they say.
     pub fn fingerprint(&self) -> Fingerprint {
-        let statuses: Vec<u8> = match &self.response.dialect {
-            Dialect::Texas { .. } => Vec::new(),
-            Dialect::Rfc7662 { inactive_statuses } => inactive_statuses
-                .iter()
-                .flat_map(|status| status.to_be_bytes())
-                .collect(),
-        };
+        let reading = self.response.api.reading();
         // A request about no token holds everything but the token.
         let request = self.request(&AccessToken::none());
         let headers = request.headers.iter();
         let parts = headers.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
-        let kind = match self.api {
-            Api::Texas { .. } => b"texas".as_slice(),
-            Api::Rfc7662 { .. } => b"rfc7662",
-        };
         let fixed = [
-            kind,
+            self.response.api.name().as_bytes(),
             self.cluster.as_bytes(),
             request.body.as_slice(),
-            statuses.as_slice(),
+            reading.as_slice(),
         ];
         Fingerprint::of(fixed.into_iter().chain(parts))
     }
-
-    fn json_body(&self, identity_provider: &str, token: &AccessToken) -> Vec<u8> {
-        let own = [
-            ("identity_provider", identity_provider),
-            ("token", token.expose()),
-        ];
-        let extra = self.parameters.0.iter();
-        let extra = extra.map(|(name, value)| (name.as_str(), value.as_str()));
-        let object: serde_json::Map<_, _> = own
-            .into_iter()
-            .chain(extra)
-            .map(|(name, value)| (name.to_owned(), value.into()))
-            .collect();
-        serde_json::Value::Object(object).to_string().into_bytes()
-    }
-
-    fn form_body(
-        &self,
-        token_type_hint: Option<&str>,
-        authentication: Option<&ClientAuthentication>,
-        token: &AccessToken,
-    ) -> Vec<u8> {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("token", token.expose());
-        if let Some(hint) = token_type_hint {
-            form.append_pair("token_type_hint", hint);
-        }
-        if let Some(ClientAuthentication::Post { client_id, secret }) = authentication {
-            form.append_pair("client_id", client_id);
-            form.append_pair("client_secret", secret.expose());
-        }
-        form.extend_pairs(&self.parameters.0);
-        form.finish().into_bytes()
-    }
-}
-
-impl ClientAuthentication {
-    fn authorization(&self) -> Option<String> {
-        match self {
-            Self::Basic { client_id, secret } => {
-                let pair = format!("{}:{}", encoded(client_id), encoded(secret.expose()));
-                Some(format!("Basic {}", STANDARD.encode(pair)))
-            }
-            Self::Bearer { secret } => Some(format!("Bearer {}", secret.expose())),
-            Self::Post { .. } => None,
-        }
-    }
-}
-
-/// As a form has it (RFC 6749 appendix B), but for spaces: `%20` is a space to every server, `+`
-/// only to those that decode forms. A `+` of the text is `%2B`.
-fn encoded(text: &str) -> String {
-    let encoded: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
-    encoded.replace('+', "%20")
 }
 
 #[cfg(test)]
@@ -246,6 +137,9 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::introspection::api::Api;
+    use crate::introspection::api::rfc7662::{ClientAuthentication, Rfc7662};
+    use crate::introspection::api::texas::Texas;
     use crate::introspection::response::ResponseReader;
 
     /// Any configuration for that cluster.
@@ -306,8 +200,10 @@ pub(super) mod tests {
         IntrospectionConfig {
             cluster: "idp".to_owned(),
             endpoint: Endpoint::parse("http://idp:7164/i").unwrap(),
-            api,
-            response: ResponseReader::default(),
+            response: ResponseReader {
+                api,
+                ..ResponseReader::default()
+            },
             headers: fields(headers),
             parameters: fields(parameters),
             timeout: Duration::from_secs(1),
@@ -315,10 +211,10 @@ pub(super) mod tests {
     }
 
     fn rfc7662(client_authentication: Option<ClientAuthentication>) -> Api {
-        Api::Rfc7662 {
-            token_type_hint: None,
+        Api::Rfc7662(Rfc7662 {
             client_authentication,
-        }
+            ..Rfc7662::default()
+        })
     }
 
     fn check(config: &IntrospectionConfig, headers: &[(&str, &str)], body: &str) {
@@ -346,9 +242,7 @@ pub(super) mod tests {
 
     #[test]
     fn texas() {
-        let api = || Api::Texas {
-            identity_provider: "maskinporten".to_owned(),
-        };
+        let api = || Api::Texas(Texas::default());
         check(
             &config(api(), &[], &[]),
             &[JSON, ACCEPT],
@@ -369,10 +263,10 @@ pub(super) mod tests {
         check(&config(rfc7662(None), &[], &[]), &[FORM, ACCEPT], token);
         check(
             &config(
-                Api::Rfc7662 {
+                Api::Rfc7662(Rfc7662 {
                     token_type_hint: Some("access_token".to_owned()),
-                    client_authentication: None,
-                },
+                    ..Rfc7662::default()
+                }),
                 &[],
                 &[("resource", "https://a/&b")],
             ),
@@ -425,34 +319,13 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn credentials_are_encoded_as_a_form_but_for_spaces() {
-        for (text, expected) in [
-            ("abcXYZ019*-._", "abcXYZ019*-._"),
-            (" ", "%20"),
-            ("+", "%2B"),
-            ("%20", "%2520"),
-            ("a b+c", "a%20b%2Bc"),
-            (":", "%3A"),
-            ("~!'()", "%7E%21%27%28%29"),
-            (
-                "/?#[]@&=;,$\"<>\\^`{|}",
-                "%2F%3F%23%5B%5D%40%26%3D%3B%2C%24%22%3C%3E%5C%5E%60%7B%7C%7D",
-            ),
-            ("\t\r\n\0", "%09%0D%0A%00"),
-            ("æ€🫐", "%C3%A6%E2%82%AC%F0%9F%AB%90"),
-            ("", ""),
-        ] {
-            assert_eq!(encoded(text), expected, "{text}");
-        }
-    }
-
-    #[test]
     fn other_requests_and_other_readings_of_statuses_have_other_fingerprints() {
         let with = |statuses: &[u16]| {
             let mut config = config_of_cluster("idp");
-            config.response.dialect = Dialect::Rfc7662 {
+            config.response.api = Api::Rfc7662(Rfc7662 {
                 inactive_statuses: statuses.to_vec(),
-            };
+                ..Rfc7662::default()
+            });
             config.fingerprint()
         };
         assert_eq!(with(&[]), with(&[]));

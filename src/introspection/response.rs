@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use super::api::Api;
 pub use super::error::{IntrospectionError, Misconfiguration, Unreachable};
 use super::error::{UNSUPPORTED_TOKEN_TYPE, registered};
 use super::facts::{Introspection, TokenFacts};
@@ -37,35 +38,12 @@ pub struct Reply<'a> {
 /// How a configuration reads responses.
 #[derive(Debug, Default)]
 pub struct ResponseReader {
-    /// How the endpoint says what is not about an active token.
-    pub dialect: Dialect,
+    /// What the endpoint speaks.
+    pub api: Api,
     /// The claims that are kept.
     pub claims: WantedClaims,
     /// Whether all claims are to be forwarded.
     pub keeps_payload: bool,
-}
-
-/// How the two kinds of endpoint say what is not about an active token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// Texas says everything in `error`.
-    Texas {
-        /// Beginnings of `error` that speak of the endpoint, not of the token.
-        outage_errors: Vec<String>,
-    },
-    /// RFC 7662 leaves errors open.
-    Rfc7662 {
-        /// Statuses that speak of the token, which is inactive then.
-        inactive_statuses: Vec<u16>,
-    },
-}
-
-impl Default for Dialect {
-    fn default() -> Self {
-        Self::Rfc7662 {
-            inactive_statuses: Vec::new(),
-        }
-    }
 }
 
 /// What a callout came to.
@@ -133,10 +111,7 @@ impl ResponseReader {
     }
 
     fn speaks_of_the_token(&self, status: u16, error: Option<&str>) -> bool {
-        let is_listed = match &self.dialect {
-            Dialect::Texas { .. } => false,
-            Dialect::Rfc7662 { inactive_statuses } => inactive_statuses.contains(&status),
-        };
+        let is_listed = self.api.is_inactive_status(status);
         is_listed || (status == 400 && error == Some(UNSUPPORTED_TOKEN_TYPE))
     }
 
@@ -165,7 +140,7 @@ impl ResponseReader {
             return Ok(Introspection::Active(Rc::new(facts)));
         }
         match members.get("error").and_then(Value::as_str) {
-            Some(error) => self.dialect.inactive(error),
+            Some(error) => self.api.inactive(error),
             None => Ok(Introspection::Inactive),
         }
     }
@@ -189,32 +164,6 @@ impl ResponseReader {
             claims: self.claims.find_in(&Value::Object(members)),
         }
     }
-}
-
-impl Dialect {
-    /// What an inactive answer with this `error` is.
-    fn inactive(&self, error: &str) -> Answer {
-        let Self::Texas { outage_errors } = self else {
-            return Ok(Introspection::Inactive);
-        };
-        if is_unknown_provider(error) {
-            let what = Misconfiguration::IdentityProvider;
-            return Err(IntrospectionError::Misconfigured(what));
-        }
-        let mut prefixes = outage_errors.iter();
-        match prefixes.find(|prefix| error.starts_with(prefix.as_str())) {
-            Some(prefix) => Err(IntrospectionError::Unreachable(Unreachable::Outage(
-                prefix.clone(),
-            ))),
-            None => Ok(Introspection::Inactive),
-        }
-    }
-}
-
-/// Texas's words for an identity provider that is switched off (facts: texas).
-fn is_unknown_provider(error: &str) -> bool {
-    let name = error.strip_prefix("identity provider '");
-    name.is_some_and(|name| name.ends_with("' is not enabled"))
 }
 
 /// Members that are looked at whatever the configuration is.
@@ -255,24 +204,24 @@ mod tests {
 
     use super::*;
     use crate::claims::{ClaimId, ClaimPath};
+    use crate::introspection::api::rfc7662::Rfc7662;
+    use crate::introspection::api::texas::Texas;
     use crate::introspection::request::tests::config_of_cluster;
     use crate::scope::Scope;
 
     fn texas() -> ResponseReader {
-        let outage_errors = ["fetch:", "decode json:", "init client:"];
         ResponseReader {
-            dialect: Dialect::Texas {
-                outage_errors: outage_errors.map(str::to_owned).to_vec(),
-            },
+            api: Api::Texas(Texas::default()),
             ..ResponseReader::default()
         }
     }
 
     fn rfc7662(inactive_statuses: &[u16]) -> ResponseReader {
         ResponseReader {
-            dialect: Dialect::Rfc7662 {
+            api: Api::Rfc7662(Rfc7662 {
                 inactive_statuses: inactive_statuses.to_vec(),
-            },
+                ..Rfc7662::default()
+            }),
             ..ResponseReader::default()
         }
     }
@@ -404,9 +353,10 @@ mod tests {
         }
         // Misconfiguration is no outage, whatever the operator calls one.
         let listed = ResponseReader {
-            dialect: Dialect::Texas {
+            api: Api::Texas(Texas {
                 outage_errors: vec!["identity provider '".to_owned()],
-            },
+                ..Texas::default()
+            }),
             ..ResponseReader::default()
         };
         for (error, expected) in [
