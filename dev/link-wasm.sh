@@ -2,14 +2,10 @@
 # The linker for the filter: Rust's own, but for what it exports.
 #
 # The SDK exports a function for every callback there is, and Envoy calls each one that it finds
-# for every stream, though nothing comes of most. Those are left out here. What is left is what
-# Envoy needs and what src/host/ answers to.
+# for every stream, though nothing comes of most. Those that are not in callbacks.txt are left out.
 set -euo pipefail
 
-keep=" _initialize proxy_abi_version_0_2_1 proxy_on_memory_allocate malloc \
-proxy_on_context_create proxy_on_delete proxy_on_vm_start proxy_on_configure \
-proxy_on_tick proxy_on_queue_ready proxy_on_request_headers proxy_on_request_body \
-proxy_on_request_trailers proxy_on_http_call_response "
+keep=" $(grep -v '^#' "$(dirname "$0")/callbacks.txt" | tr '\n' ' ') "
 
 args=()
 while [ $# -gt 0 ]; do
