@@ -231,7 +231,7 @@ impl Authorizer {
                 Access::Token(requirement) => (id, requirement),
             },
             Err(NoRule::NoMatch) => return self.rejected(Reason::NoRule, &Asks::default()),
-            Err(NoRule::Ambiguous) => {
+            Err(NoRule::AmbiguousPath) => {
                 return self.rejected(Reason::AmbiguousPath, &Asks::default());
             }
         };

@@ -89,6 +89,37 @@ impl<'a, H: RequestHead> RequestLine<'a, H> {
     }
 }
 
+impl PathMatch {
+    /// Whether the path meets the condition.
+    pub fn matches(&self, path: &Path<'_>) -> bool {
+        match self {
+            Self::Exact(expected) => path.is(expected),
+            Self::Prefix(prefix) => path.is_below(prefix),
+            Self::Template(template) => template.matches(path),
+        }
+    }
+
+    /// Whether the path meets the condition, but does not spell what the condition names as
+    /// Envoy's routes would.
+    pub fn is_misspelled_by(&self, path: &Path<'_>) -> bool {
+        self.matches(path)
+            && path
+                .misspelled()
+                .iter()
+                .any(|position| self.names(*position))
+    }
+
+    /// Whether the segment at that position of a path that matches is named here. In parameters
+    /// and below prefixes any spelling goes.
+    fn names(&self, position: usize) -> bool {
+        match self {
+            Self::Exact(_) => true,
+            Self::Prefix(prefix) => position < prefix.depth(),
+            Self::Template(template) => template.names(position),
+        }
+    }
+}
+
 impl Match {
     /// Whether the rule is for this request.
     pub fn matches(&self, line: &RequestLine<'_, impl RequestHead>) -> bool {
@@ -99,13 +130,10 @@ impl Match {
     }
 
     fn matches_path(&self, path: Option<&Path<'_>>) -> bool {
-        match (&self.path, path) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(PathMatch::Exact(expected)), Some(path)) => path.is(expected),
-            (Some(PathMatch::Prefix(prefix)), Some(path)) => path.is_below(prefix),
-            (Some(PathMatch::Template(template)), Some(path)) => template.matches(path),
-        }
+        let Some(condition) = &self.path else {
+            return true;
+        };
+        path.is_some_and(|path| condition.matches(path))
     }
 
     fn matches_host(&self, host: Option<&Host>) -> bool {
@@ -183,10 +211,10 @@ mod tests {
             ("DELETE", b"*", Ok("delete")),
             ("OPTIONS", b"*", Err(NoRule::NoMatch)),
             ("GET", b"/api?x=//", Ok("read")),
-            ("GET", b"/a\xff", Err(NoRule::Ambiguous)),
-            ("GET", b"/api//x", Err(NoRule::Ambiguous)),
-            ("GET", b"/health/../api", Err(NoRule::Ambiguous)),
-            ("DELETE", b"/other%2f", Err(NoRule::Ambiguous)),
+            ("GET", b"/a\xff", Err(NoRule::AmbiguousPath)),
+            ("GET", b"/api//x", Err(NoRule::AmbiguousPath)),
+            ("GET", b"/health/../api", Err(NoRule::AmbiguousPath)),
+            ("DELETE", b"/other%2f", Err(NoRule::AmbiguousPath)),
         ];
         for (method, target, expected) in cases {
             check(&rules, method, target, *expected);
