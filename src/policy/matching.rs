@@ -222,6 +222,47 @@ mod tests {
     }
 
     #[test]
+    fn what_rules_name_is_spelled_canonically() {
+        let template = |text| PathMatch::Template(Template::parse(text).unwrap());
+        let mut post = rule("post", Some(PathMatch::Exact(path("/x:y/new"))), &["POST"]);
+        post.matches.route = Some("other".to_owned());
+        let rules = Rules::new(vec![
+            rule("all", None, &["GET"]),
+            rule("kind", Some(template("/x:y/{kind}")), &[]),
+            rule("id", Some(template("/{id}/a:b")), &[]),
+            rule("below", Some(PathMatch::Prefix(path("/p:q/r/"))), &[]),
+            rule("above", Some(PathMatch::Prefix(path("/p:q"))), &[]),
+            post,
+        ])
+        .unwrap();
+        let cases: &[(&[u8], Result<&str, NoRule>)] = &[
+            (b"/x:y/a:b", Ok("all")),
+            (b"/x:y/%3A", Ok("all")),
+            (b"/x%3Ay/z", Err(NoRule::AmbiguousPath)),
+            (b"/x%3ay/z", Err(NoRule::AmbiguousPath)),
+            // Several rules are for it, and each names another segment of it.
+            (b"/x:y/a%3Ab", Err(NoRule::AmbiguousPath)),
+            (b"/x%3Ay/a:b", Err(NoRule::AmbiguousPath)),
+            (b"/%7a/a:b", Ok("all")),
+            (b"/%7a/a%3Ab", Err(NoRule::AmbiguousPath)),
+            // Also where the rule that names it is for other methods and routes.
+            (b"/x:y/n%65w", Err(NoRule::AmbiguousPath)),
+            (b"/p:q/%73", Ok("all")),
+            (b"/p:q/r%3A/%73", Ok("all")),
+            (b"/p:q/r/%73", Ok("all")),
+            (b"/p:q/%72/s", Err(NoRule::AmbiguousPath)),
+            (b"/p:q/%72", Err(NoRule::AmbiguousPath)),
+            (b"/%70:q/s", Err(NoRule::AmbiguousPath)),
+            // No rule names any of it.
+            (b"/%61/%62/%63", Ok("all")),
+            (b"/p:qx/%72", Ok("all")),
+        ];
+        for (target, expected) in cases {
+            check(&rules, "GET", target, *expected);
+        }
+    }
+
+    #[test]
     fn paths_that_no_rule_goes_by_may_be_anything() {
         let rules = Rules::new(vec![rule("all", None, &[])]).unwrap();
         for target in [&b"/"[..], b"//", b"/../%2f", b"*", b"\xff"] {

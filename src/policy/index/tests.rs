@@ -7,7 +7,7 @@ use crate::head::fake::FakeHead;
 use crate::policy::matching::Match;
 use crate::policy::{Access, NoRule, Rule, Rules};
 
-const SEGMENTS: [&str; 6] = ["a", "b", "a:b", "{p}", "blå", "p"];
+const SEGMENTS: [&str; 3] = ["a:b", "{p}", "&å"];
 
 /// A condition as somebody would write it down: its kind, its segments without escapes, and
 /// whether it ends in a slash.
@@ -22,8 +22,8 @@ enum Written {
 fn written() -> impl Strategy<Value = Written> {
     let segment = || prop::sample::select(SEGMENTS.as_slice());
     let segments = || prop::collection::vec(segment(), 0..4);
-    let or_parameter = prop_oneof![2 => segment().prop_map(Some), 1 => Just(None)];
-    let template = prop::collection::vec(or_parameter, 0..4);
+    let or_parameter = prop_oneof![segment().prop_map(Some), Just(None)];
+    let template = prop::collection::vec(or_parameter, 1..4);
     prop_oneof![
         1 => Just(Written::All),
         3 => (segments(), any::<bool>()).prop_map(|(s, slash)| Written::Exact(s, slash)),
@@ -88,7 +88,7 @@ fn hosts() -> impl Strategy<Value = Vec<HostPattern>> {
 fn escaped(segment: &str) -> String {
     let bytes = segment.bytes();
     let bytes = bytes.map(|b| match b {
-        b'a'..=b'z' | b':' => char::from(b).to_string(),
+        b'a'..=b'z' | b':' | b'&' => char::from(b).to_string(),
         _ => format!("%{b:02X}"),
     });
     bytes.collect()
@@ -127,6 +127,8 @@ fn spelled() -> impl Strategy<Value = Spelled> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
     /// Whatever the rules are, the first that matches is the one that is found, if no rule
     /// names a segment that is spelled otherwise.
     #[test]
