@@ -29,6 +29,7 @@ mod protocols;
 mod reconfiguration;
 mod rfc7662;
 mod rules;
+mod spelling;
 mod trailers;
 mod upgrades;
 mod waiting;
