@@ -15,7 +15,7 @@ use crate::cache::shared::SharedData;
 use crate::cache::{Cache, Found, Source};
 use crate::digest::{TokenDigest, TokenKey, TokenName};
 use crate::forward::Forwarding;
-use crate::head::{Peer, RequestHead, is_preflight};
+use crate::head::{Peer, RequestHead};
 use crate::introspection::IntrospectionConfig;
 use crate::introspection::facts::{Introspection, TokenFacts};
 use crate::introspection::health::{Health, Transition};
@@ -23,6 +23,7 @@ use crate::introspection::response::{Answer, IntrospectionError, Reply};
 use crate::policy::requirement::{Asks, Requirement, Unmet};
 use crate::policy::{Access, NoRule, RuleId, Rules};
 use crate::precheck::Precheck;
+use crate::preflight::is_preflight;
 use crate::protected_resource::ProtectedResource;
 use crate::rejection::{ChallengeParameters, Reason, Rejection};
 use crate::time::Time;
@@ -129,12 +130,13 @@ pub struct Question {
 
 impl Step {
     /// Whether nothing is lost by a look whether the request is a preflight: it would not go on,
-    /// or not at once. A path that could be read in two ways is refused whoever asks.
+    /// or not at once. What could be read in two ways is refused whoever asks.
     fn may_be_preflight(&self) -> bool {
         match self {
-            Self::Decided(Decision::Reject(rejection)) => {
-                rejection.reason() != Reason::AmbiguousPath
-            }
+            Self::Decided(Decision::Reject(rejection)) => !matches!(
+                rejection.reason(),
+                Reason::AmbiguousPath | Reason::AmbiguousMethod
+            ),
             Self::Known { decision, .. } => matches!(decision, Decision::Reject(_)),
             Self::Introspect(_) => true,
             Self::Decided(Decision::Forward(_) | Decision::Describe) => false,
@@ -233,6 +235,9 @@ impl Authorizer {
             Err(NoRule::NoMatch) => return self.rejected(Reason::NoRule, &Asks::default()),
             Err(NoRule::AmbiguousPath) => {
                 return self.rejected(Reason::AmbiguousPath, &Asks::default());
+            }
+            Err(NoRule::AmbiguousMethod) => {
+                return self.rejected(Reason::AmbiguousMethod, &Asks::default());
             }
         };
         let token = match self.token.extract(head) {

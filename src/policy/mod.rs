@@ -14,6 +14,7 @@ pub mod template;
 use matchit::InsertError;
 
 use crate::head::RequestHead;
+use crate::method;
 use crate::policy::index::Index;
 use crate::policy::matching::{Ambiguous, Match, RequestLine};
 use crate::policy::path::Path;
@@ -26,6 +27,7 @@ pub struct Rules {
     index: Index,
     match_on_paths: bool,
     match_on_hosts: bool,
+    match_on_methods: bool,
 }
 
 /// One rule: which requests it is for, and what it asks of them.
@@ -59,6 +61,8 @@ pub enum NoRule {
     NoMatch,
     /// The path or the host could be read in two ways, and some rule goes by it.
     AmbiguousPath,
+    /// The request names another method beside its own, and some rule goes by methods.
+    AmbiguousMethod,
 }
 
 impl Rules {
@@ -69,6 +73,7 @@ impl Rules {
             index: Index::new(conditions())?,
             match_on_paths: conditions().any(|matches| matches.path.is_some()),
             match_on_hosts: conditions().any(|matches| !matches.hosts.is_empty()),
+            match_on_methods: conditions().any(|matches| !matches.methods.is_empty()),
             all: rules,
         })
     }
@@ -87,6 +92,13 @@ impl Rules {
         };
         if line.path().is_some_and(|path| self.is_misspelled(path)) {
             return Err(NoRule::AmbiguousPath);
+        }
+        if self.match_on_methods
+            && method::OVERRIDES
+                .iter()
+                .any(|name| head.header(name).is_some())
+        {
+            return Err(NoRule::AmbiguousMethod);
         }
         let lists = self.index.candidates(line.path(), line.host());
         lists
