@@ -24,6 +24,7 @@ mod faults;
 mod forwarding;
 mod gateway;
 mod hostile;
+mod methods;
 mod precheck;
 mod protocols;
 mod reconfiguration;
