@@ -31,8 +31,8 @@ fn characters() -> impl Iterator<Item = char> {
 }
 
 fn escaped(c: char) -> String {
-    let bytes = c.to_string().into_bytes();
-    bytes.iter().map(|byte| format!("%{byte:02X}")).collect()
+    let bytes = c.to_string().into_bytes().into_iter();
+    bytes.fold(String::new(), |text, byte| format!("{text}%{byte:02X}"))
 }
 
 fn is_itself(c: char) -> bool {

@@ -57,8 +57,7 @@ impl Written {
         let texts: Vec<_> = segments.iter().map(|s| s.text).collect();
         let are_named = match self {
             Self::All => vec![],
-            Self::Exact(own, _) => vec![true; own.len()],
-            Self::Prefix(own, _) => vec![true; own.len()],
+            Self::Exact(own, _) | Self::Prefix(own, _) => vec![true; own.len()],
             Self::Template(own, _) => own.iter().map(Option::is_some).collect(),
         };
         // Without segments there is only the slash.
@@ -85,13 +84,19 @@ fn hosts() -> impl Strategy<Value = Vec<HostPattern>> {
     prop_oneof![Just(Vec::new()), prop::collection::vec(host, 1..3)]
 }
 
+fn escape_all(bytes: impl Iterator<Item = u8>, is_escaped: fn(u8) -> bool) -> String {
+    bytes.fold(String::new(), |text, byte| {
+        if is_escaped(byte) {
+            format!("{text}%{byte:02X}")
+        } else {
+            text + &char::from(byte).to_string()
+        }
+    })
+}
+
+/// The canonical spelling.
 fn escaped(segment: &str) -> String {
-    let bytes = segment.bytes();
-    let bytes = bytes.map(|b| match b {
-        b'a'..=b'z' | b':' | b'&' => char::from(b).to_string(),
-        _ => format!("%{b:02X}"),
-    });
-    bytes.collect()
+    escape_all(segment.bytes(), |b| !matches!(b, b'a'..=b'z' | b':' | b'&'))
 }
 
 fn joined(segments: &[String], slash: bool) -> String {
@@ -118,7 +123,7 @@ fn spelled() -> impl Strategy<Value = Spelled> {
     (text, 0..8).prop_map(|(text, style)| Spelled {
         text,
         spelled: match style {
-            0 => text.bytes().map(|b| format!("%{b:02X}")).collect(),
+            0 => escape_all(text.bytes(), |_| true),
             1 => escaped(text).to_lowercase(),
             2 => text.to_owned(),
             _ => escaped(text),
