@@ -14,7 +14,7 @@ use crate::cache::shared::SharedData;
 use crate::callout::calls::Question;
 use crate::digest::{TokenDigest, TokenKey, TokenName};
 use crate::forward::Forwarding;
-use crate::head::{Peer, RequestHead, is_preflight};
+use crate::head::{Peer, RequestHead};
 use crate::introspection::error::IntrospectionError;
 use crate::introspection::facts::{Introspection, TokenFacts};
 use crate::introspection::health::Rank;
@@ -23,6 +23,7 @@ use crate::introspection::response::Answer;
 use crate::policy::requirement::{Asks, RuleRequirement, Unmet};
 use crate::policy::{Access, NoRule, RuleId, Rules};
 use crate::precheck::Precheck;
+use crate::preflight::is_preflight;
 use crate::protected_resource::ProtectedResource;
 use crate::rejection::{ChallengeParameters, Reason, Rejection};
 use crate::time::Time;
@@ -106,12 +107,13 @@ pub struct UsedToken {
 
 impl Step {
     /// Whether nothing is lost by a look whether the request is a preflight: it would not go on,
-    /// or not at once. A path that could be read in two ways is refused whoever asks.
+    /// or not at once. What could be read in two ways is refused whoever asks.
     fn may_be_preflight(&self) -> bool {
         match self {
-            Self::Decided(Decision::Reject(rejection)) => {
-                rejection.reason() != Reason::AmbiguousPath
-            }
+            Self::Decided(Decision::Reject(rejection)) => !matches!(
+                rejection.reason(),
+                Reason::AmbiguousPath | Reason::AmbiguousMethod
+            ),
             Self::Known { decision, .. } => matches!(decision, Decision::Reject(_)),
             Self::Introspect(..) => true,
             Self::Decided(Decision::Forward(_) | Decision::Describe) => false,
@@ -195,8 +197,11 @@ impl Authorizer {
                 Access::Token(requirement) => (id, requirement),
             },
             Err(NoRule::NoMatch) => return self.rejected(Reason::NoRule, &Asks::default()),
-            Err(NoRule::Ambiguous) => {
+            Err(NoRule::AmbiguousPath) => {
                 return self.rejected(Reason::AmbiguousPath, &Asks::default());
+            }
+            Err(NoRule::AmbiguousMethod) => {
+                return self.rejected(Reason::AmbiguousMethod, &Asks::default());
             }
         };
         let token = match self.token.extract(head) {

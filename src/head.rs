@@ -14,6 +14,9 @@ pub trait RequestHead {
     /// by `,` before anybody can see them; those come as one.
     fn single(&self, name: &str) -> Single;
 
+    /// The names of all headers and pseudo-headers, lower-case, each as often as it was sent.
+    fn names(&self) -> Vec<String>;
+
     /// The name of the route that Envoy has chosen, if it has one.
     fn route_name(&self) -> Option<Vec<u8>>;
 
@@ -51,24 +54,6 @@ impl Single {
     }
 }
 
-/// Whether this is a CORS preflight (the Fetch standard's): browsers send it without credentials
-/// and without a body, and ask nothing of the API with it but what they may do.
-pub fn is_preflight(head: &impl RequestHead, token_header: &str) -> bool {
-    let given = |name| head.header(name).filter(|value| !value.is_empty());
-    let is_empty = |header| match header {
-        Single::Absent => true,
-        Single::Value(value) => value.is_empty(),
-        Single::Repeated => false,
-    };
-    let is_method = |name: Vec<u8>| http::Method::from_bytes(&name).is_ok();
-    given(":method").is_some_and(|method| method == b"OPTIONS")
-        && given("origin").is_some()
-        && given("access-control-request-method").is_some_and(is_method)
-        && is_empty(head.single("authorization"))
-        && is_empty(head.single(token_header))
-        && head.ends_stream()
-}
-
 /// Whether this is a gRPC request, by Envoy's own rule: `content-type` is `application/grpc`,
 /// alone or followed by `+` and a serialization.
 pub fn is_grpc(head: &impl RequestHead) -> bool {
@@ -103,6 +88,13 @@ pub(crate) mod fake {
             Single::Value(given.collect::<Vec<_>>().join(&b','))
         }
 
+        fn names(&self) -> Vec<String> {
+            let names = self.0.iter().map(|(name, _)| *name);
+            // What is no header stands here by a name that none has.
+            let names = names.filter(|name| !name.contains(' '));
+            names.map(str::to_owned).collect()
+        }
+
         fn route_name(&self) -> Option<Vec<u8>> {
             self.header("the route's name")
         }
@@ -116,48 +108,7 @@ pub(crate) mod fake {
 #[cfg(test)]
 mod tests {
     use super::fake::FakeHead;
-    use super::{is_grpc, is_preflight};
-
-    #[test]
-    fn preflights() {
-        let (origin, asks) = (
-            ("origin", "https://a"),
-            ("access-control-request-method", "GET"),
-        );
-        let options = (":method", "OPTIONS");
-        for (headers, expected) in [
-            (vec![options, origin, asks], true),
-            (vec![options, origin, asks, ("authorization", "")], true),
-            (
-                vec![options, origin, asks, ("authorization", "Bearer x")],
-                false,
-            ),
-            (vec![options, origin, asks, ("x-token", "x")], false),
-            (
-                vec![options, origin, asks, ("x-token", ""), ("x-token", "x")],
-                false,
-            ),
-            (vec![options, origin, asks, ("a body", "")], false),
-            (vec![options, origin], false),
-            (vec![options, asks], false),
-            (vec![options], false),
-            (vec![(":method", "options"), origin, asks], false),
-            (vec![(":method", "GET"), origin, asks], false),
-            (vec![options, ("origin", ""), asks], false),
-            (
-                vec![options, origin, ("access-control-request-method", "")],
-                false,
-            ),
-            (
-                vec![options, origin, ("access-control-request-method", "G T")],
-                false,
-            ),
-        ] {
-            let bytes: Vec<_> = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect();
-            let found = is_preflight(&FakeHead(&bytes), "x-token");
-            assert_eq!(found, expected, "{headers:?}");
-        }
-    }
+    use super::is_grpc;
 
     #[test]
     fn grpc_by_content_type() {

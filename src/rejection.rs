@@ -30,6 +30,8 @@ pub enum Reason {
     NoRule,
     /// The upstream could read the path or the host otherwise than the rules do.
     AmbiguousPath,
+    /// The upstream could take the request for one of another method.
+    AmbiguousMethod,
     /// There is no word from the endpoint.
     EndpointOut,
 }
@@ -84,7 +86,7 @@ enum Challenge {
 
 impl Reason {
     /// All of them, for metrics that are defined ahead.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NoCredentials,
         Self::InvalidRequest,
         Self::InvalidToken,
@@ -95,6 +97,7 @@ impl Reason {
         Self::Requirement,
         Self::NoRule,
         Self::AmbiguousPath,
+        Self::AmbiguousMethod,
         Self::EndpointOut,
     ];
 
@@ -111,6 +114,7 @@ impl Reason {
             Self::Requirement => "requirement",
             Self::NoRule => "no_rule",
             Self::AmbiguousPath => "ambiguous_path",
+            Self::AmbiguousMethod => "ambiguous_method",
             Self::EndpointOut => "endpoint_out",
         }
     }
@@ -168,6 +172,12 @@ impl Reason {
                 400,
                 "Bad Request",
                 "The path or host could be read in more than one way.",
+                Challenge::None,
+            ),
+            Self::AmbiguousMethod => (
+                400,
+                "Bad Request",
+                "The request names more than one method.",
                 Challenge::None,
             ),
             Self::EndpointOut => (
@@ -344,6 +354,7 @@ mod tests {
             ),
             (Reason::NoRule, 403, None),
             (Reason::AmbiguousPath, 400, None),
+            (Reason::AmbiguousMethod, 400, None),
             (Reason::EndpointOut, 503, None),
         ];
         assert_eq!(cases.len(), Reason::ALL.len());

@@ -8,6 +8,7 @@ use crate::policy::host::HostPattern;
 use crate::policy::matching::{Match, PathMatch};
 use crate::policy::path::Path;
 use crate::policy::requirement::{Requirement, RuleRequirement};
+use crate::policy::spelling::{OtherSpelling, other_spelling};
 use crate::policy::template::Template;
 use crate::policy::{Access, Rule, Rules};
 
@@ -129,7 +130,15 @@ fn path(key: String, text: &str) -> Result<Path<'static>, ConfigError> {
             key,
             format!("{text:?} holds a query, which takes no part in matching"),
         ),
-        Ok(path) => Ok(path.into_owned()),
+        Ok(path) => match other_spelling(text) {
+            None => Ok(path.into_owned()),
+            Some(OtherSpelling { escape, canonical }) => refuse(
+                key,
+                format!(
+                    "{text:?} spells `{canonical}` as `{escape}`; write `{canonical}`, as requests must"
+                ),
+            ),
+        },
         Err(error) => refuse(key, format!("{text:?} is {error}")),
     }
 }

@@ -24,10 +24,12 @@ impl RequestHead for HostHead {
             // Joined by Envoy: fetching one header is cheaper than fetching all.
             return Single::of(self.header(name));
         }
-        // The SDK takes names, but not values, for UTF-8; Envoy refuses others than tokens.
-        let all = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
-        let own = all.into_iter().filter(|(n, _)| n == name);
+        let own = all().into_iter().filter(|(n, _)| n == name);
         Single::of(own.map(|(_, value)| value))
+    }
+
+    fn names(&self) -> Vec<String> {
+        all().into_iter().map(|(name, _)| name).collect()
     }
 
     fn route_name(&self) -> Option<Vec<u8>> {
@@ -37,6 +39,11 @@ impl RequestHead for HostHead {
     fn ends_stream(&self) -> bool {
         self.ends_stream
     }
+}
+
+/// The SDK takes names, but not values, for UTF-8; Envoy refuses others than tokens.
+fn all() -> Vec<(String, Vec<u8>)> {
+    hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default()
 }
 
 /// The client of the stream in the effective context, paused or not.

@@ -89,6 +89,37 @@ impl<'a, H: RequestHead> RequestLine<'a, H> {
     }
 }
 
+impl PathMatch {
+    /// Whether the path meets the condition.
+    pub fn matches(&self, path: &Path<'_>) -> bool {
+        match self {
+            Self::Exact(expected) => path.is(expected),
+            Self::Prefix(prefix) => path.is_below(prefix),
+            Self::Template(template) => template.matches(path),
+        }
+    }
+
+    /// Whether the path meets the condition, but does not spell what the condition names as
+    /// Envoy's routes would.
+    pub fn is_misspelled_by(&self, path: &Path<'_>) -> bool {
+        self.matches(path)
+            && path
+                .misspelled()
+                .iter()
+                .any(|position| self.names(*position))
+    }
+
+    /// Whether the segment at that position of a path that matches is named here. In parameters
+    /// and below prefixes any spelling goes.
+    fn names(&self, position: usize) -> bool {
+        match self {
+            Self::Exact(_) => true,
+            Self::Prefix(prefix) => position < prefix.depth(),
+            Self::Template(template) => template.names(position),
+        }
+    }
+}
+
 impl Match {
     /// Whether the rule is for this request.
     pub fn matches(&self, line: &RequestLine<'_, impl RequestHead>) -> bool {
@@ -99,13 +130,10 @@ impl Match {
     }
 
     fn matches_path(&self, path: Option<&Path<'_>>) -> bool {
-        match (&self.path, path) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(PathMatch::Exact(expected)), Some(path)) => path.is(expected),
-            (Some(PathMatch::Prefix(prefix)), Some(path)) => path.is_below(prefix),
-            (Some(PathMatch::Template(template)), Some(path)) => template.matches(path),
-        }
+        let Some(condition) = &self.path else {
+            return true;
+        };
+        path.is_some_and(|path| condition.matches(path))
     }
 
     fn matches_host(&self, host: Option<&Host>) -> bool {
@@ -183,13 +211,54 @@ mod tests {
             ("DELETE", b"*", Ok("delete")),
             ("OPTIONS", b"*", Err(NoRule::NoMatch)),
             ("GET", b"/api?x=//", Ok("read")),
-            ("GET", b"/a\xff", Err(NoRule::Ambiguous)),
-            ("GET", b"/api//x", Err(NoRule::Ambiguous)),
-            ("GET", b"/health/../api", Err(NoRule::Ambiguous)),
-            ("DELETE", b"/other%2f", Err(NoRule::Ambiguous)),
+            ("GET", b"/a\xff", Err(NoRule::AmbiguousPath)),
+            ("GET", b"/api//x", Err(NoRule::AmbiguousPath)),
+            ("GET", b"/health/../api", Err(NoRule::AmbiguousPath)),
+            ("DELETE", b"/other%2f", Err(NoRule::AmbiguousPath)),
         ];
         for (method, target, expected) in cases {
             check(&rules, method, target, *expected);
+        }
+    }
+
+    #[test]
+    fn what_rules_name_is_spelled_canonically() {
+        let template = |text| PathMatch::Template(Template::parse(text).unwrap());
+        let mut post = rule("post", Some(PathMatch::Exact(path("/x:y/new"))), &["POST"]);
+        post.matches.route = Some("other".to_owned());
+        let rules = Rules::new(vec![
+            rule("all", None, &["GET"]),
+            rule("kind", Some(template("/x:y/{kind}")), &[]),
+            rule("id", Some(template("/{id}/a:b")), &[]),
+            rule("below", Some(PathMatch::Prefix(path("/p:q/r/"))), &[]),
+            rule("above", Some(PathMatch::Prefix(path("/p:q"))), &[]),
+            post,
+        ])
+        .unwrap();
+        let cases: &[(&[u8], Result<&str, NoRule>)] = &[
+            (b"/x:y/a:b", Ok("all")),
+            (b"/x:y/%3A", Ok("all")),
+            (b"/x%3Ay/z", Err(NoRule::AmbiguousPath)),
+            (b"/x%3ay/z", Err(NoRule::AmbiguousPath)),
+            // Several rules are for it, and each names another segment of it.
+            (b"/x:y/a%3Ab", Err(NoRule::AmbiguousPath)),
+            (b"/x%3Ay/a:b", Err(NoRule::AmbiguousPath)),
+            (b"/%7a/a:b", Ok("all")),
+            (b"/%7a/a%3Ab", Err(NoRule::AmbiguousPath)),
+            // Also where the rule that names it is for other methods and routes.
+            (b"/x:y/n%65w", Err(NoRule::AmbiguousPath)),
+            (b"/p:q/%73", Ok("all")),
+            (b"/p:q/r%3A/%73", Ok("all")),
+            (b"/p:q/r/%73", Ok("all")),
+            (b"/p:q/%72/s", Err(NoRule::AmbiguousPath)),
+            (b"/p:q/%72", Err(NoRule::AmbiguousPath)),
+            (b"/%70:q/s", Err(NoRule::AmbiguousPath)),
+            // No rule names any of it.
+            (b"/%61/%62/%63", Ok("all")),
+            (b"/p:qx/%72", Ok("all")),
+        ];
+        for (target, expected) in cases {
+            check(&rules, "GET", target, *expected);
         }
     }
 

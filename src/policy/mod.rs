@@ -8,13 +8,16 @@ mod index;
 pub mod matching;
 pub mod path;
 pub mod requirement;
+pub mod spelling;
 pub mod template;
 
 use matchit::InsertError;
 
 use crate::head::RequestHead;
+use crate::method;
 use crate::policy::index::Index;
 use crate::policy::matching::{Ambiguous, Match, RequestLine};
+use crate::policy::path::Path;
 use crate::policy::requirement::RuleRequirement;
 
 /// All rules, in their order.
@@ -24,6 +27,7 @@ pub struct Rules {
     index: Index,
     match_on_paths: bool,
     match_on_hosts: bool,
+    match_on_methods: bool,
 }
 
 /// One rule: which requests it is for, and what it asks of them.
@@ -56,7 +60,9 @@ pub enum NoRule {
     /// None matches.
     NoMatch,
     /// The path or the host could be read in two ways, and some rule goes by it.
-    Ambiguous,
+    AmbiguousPath,
+    /// The request names another method beside its own, and some rule goes by methods.
+    AmbiguousMethod,
 }
 
 impl Rules {
@@ -67,6 +73,7 @@ impl Rules {
             index: Index::new(conditions())?,
             match_on_paths: conditions().any(|matches| matches.path.is_some()),
             match_on_hosts: conditions().any(|matches| !matches.hosts.is_empty()),
+            match_on_methods: conditions().any(|matches| !matches.methods.is_empty()),
             all: rules,
         })
     }
@@ -77,18 +84,41 @@ impl Rules {
         let target = self.match_on_paths.then(|| fetch(":path"));
         let authority = self.match_on_hosts.then(|| fetch(":authority"));
         let line = RequestLine::new(head, target.as_deref(), authority.as_deref())
-            .map_err(|Ambiguous| NoRule::Ambiguous)?;
+            .map_err(|Ambiguous| NoRule::AmbiguousPath)?;
         let first = |positions: &[usize]| {
             let ids = positions.iter().map(|position| RuleId(*position));
             let mut rules = ids.filter_map(|id| Some((id, self.get(id)?)));
             rules.find(|(_, rule)| rule.matches.matches(&line))
         };
+        if line.path().is_some_and(|path| self.is_misspelled(path)) {
+            return Err(NoRule::AmbiguousPath);
+        }
+        if self.match_on_methods
+            && method::OVERRIDES
+                .iter()
+                .any(|name| head.header(name).is_some())
+        {
+            return Err(NoRule::AmbiguousMethod);
+        }
         let lists = self.index.candidates(line.path(), line.host());
         lists
             .into_iter()
             .filter_map(first)
             .min_by_key(|(id, _)| id.0)
             .ok_or(NoRule::NoMatch)
+    }
+
+    /// Whether some rule, whatever else it goes by, names a segment that the path does not spell
+    /// canonically: Envoy would choose another route for it than for the path that is named.
+    fn is_misspelled(&self, path: &Path<'_>) -> bool {
+        let is_misspelled = |position: usize| {
+            let condition = self
+                .all
+                .get(position)
+                .and_then(|rule| rule.matches.path.as_ref());
+            condition.is_some_and(|condition| condition.is_misspelled_by(path))
+        };
+        !path.misspelled().is_empty() && self.index.naming(path).any(is_misspelled)
     }
 
     /// Whether some rule goes by Envoy's route.

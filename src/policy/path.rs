@@ -4,16 +4,23 @@
 //! otherwise is refused: empty and dot segments, backslashes, path parameters (`/admin;x`, which
 //! some servers cut off), encoded slashes, dots, question marks, number
 //! signs and control characters, what is not UTF-8, and what would be another path if it were decoded twice. The rest is compared
-//! percent-decoded, so that `/%61dmin` cannot slip past a rule for `/admin`.
+//! percent-decoded, so that `/%61dmin` cannot slip past a rule for `/admin`; but what a rule names
+//! must be spelled canonically, or Envoy's routes would not take it for what the rule does.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 use thiserror::Error;
 
+use super::spelling;
+
 /// A path without query that has one reading: percent-decoded, beginning with `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Path<'a>(Cow<'a, str>);
+pub struct Path<'a> {
+    text: Cow<'a, str>,
+    /// Which of its segments are not spelled canonically, in their order.
+    misspelled: Vec<usize>,
+}
 
 /// Why a path decides nothing.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -31,42 +38,61 @@ impl<'a> Path<'a> {
     pub fn parse(target: &'a [u8]) -> Result<Self, PathError> {
         let path = target.split(|b| *b == b'?').next().unwrap_or_default();
         let rest = path.strip_prefix(b"/").ok_or(PathError::NotAbsolute)?;
-        let has_ambiguous_byte = path.iter().any(|b| matches!(b, b'\\' | b'#' | b';'));
-        if has_ambiguous_byte || has_ambiguous_segment(rest) || has_ambiguous_escape(path) {
+        if has_ambiguous_segment(rest) {
             return Err(PathError::Ambiguous);
         }
-        match percent_decode(path).decode_utf8() {
-            Ok(decoded) if !has_escape(&decoded) => Ok(Self(decoded)),
-            _ => Err(PathError::Ambiguous),
-        }
+        let (text, misspelled) = if spelling::is_plain(path) {
+            let text = str::from_utf8(path).map_err(|_| PathError::Ambiguous)?;
+            (Cow::Borrowed(text), Vec::new())
+        } else {
+            let text = decode(path).ok_or(PathError::Ambiguous)?;
+            let misspelled = misspelled(path, &text);
+            (text, misspelled)
+        };
+        Ok(Self { text, misspelled })
     }
 
     /// What stands between the slashes.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
-        self.0.split('/').skip(1)
+        self.text.split('/').skip(1)
+    }
+
+    /// How many segments there are. A slash at the end makes no difference.
+    pub fn depth(&self) -> usize {
+        self.segments()
+            .filter(|segment| !segment.is_empty())
+            .count()
+    }
+
+    /// Positions of segments that are not spelled canonically.
+    pub fn misspelled(&self) -> &[usize] {
+        &self.misspelled
     }
 
     /// The path as a text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether this very path is meant.
     pub fn is(&self, other: &Path<'_>) -> bool {
-        self.0 == other.0
+        self.text == other.text
     }
 
     /// Whether this is `prefix` or lies below it, by whole segments: `/api` is the prefix of
     /// `/api` and `/api/x`, not of `/apix`. A slash at the prefix's end makes no difference.
     pub fn is_below(&self, prefix: &Path<'_>) -> bool {
-        self.0
-            .strip_prefix(prefix.0.strip_suffix('/').unwrap_or(&prefix.0))
+        self.text
+            .strip_prefix(prefix.text.strip_suffix('/').unwrap_or(&prefix.text))
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// The same path, kept.
     pub fn into_owned(self) -> Path<'static> {
-        Path(Cow::Owned(self.0.into_owned()))
+        Path {
+            text: Cow::Owned(self.text.into_owned()),
+            misspelled: self.misspelled,
+        }
     }
 }
 
@@ -80,6 +106,26 @@ fn has_ambiguous_segment(path: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// The path decoded, if it has one reading.
+fn decode(path: &[u8]) -> Option<Cow<'_, str>> {
+    let is_ambiguous = |b: &u8| b.is_ascii_control() || matches!(b, b'\\' | b'#' | b';');
+    if path.iter().any(is_ambiguous) || has_ambiguous_escape(path) {
+        return None;
+    }
+    let decoded = percent_decode(path).decode_utf8().ok();
+    decoded.filter(|decoded| !has_escape(decoded))
+}
+
+/// No escape stands for a slash, so both have the same segments.
+fn misspelled(path: &[u8], decoded: &str) -> Vec<usize> {
+    let spelled = path.split(|b| *b == b'/');
+    let pairs = spelled.zip(decoded.split('/')).skip(1).enumerate();
+    pairs
+        .filter(|(_, (spelled, decoded))| !spelling::is_canonical(spelled, decoded))
+        .map(|(position, _)| position)
+        .collect()
 }
 
 /// Whether a decoded path could be decoded again.
@@ -165,6 +211,8 @@ mod tests {
             ("/a/.;/b", Err(Ambiguous)),
             ("/a\\b", Err(Ambiguous)),
             ("/a#f", Err(Ambiguous)),
+            ("/a\nb", Err(Ambiguous)),
+            ("/a\x7f", Err(Ambiguous)),
             ("/a%2fb", Err(Ambiguous)),
             ("/a%2Fb", Err(Ambiguous)),
             ("/a%5cb", Err(Ambiguous)),
@@ -183,10 +231,27 @@ mod tests {
         ];
         for (target, expected) in cases {
             let found = Path::parse(target.as_bytes());
-            let expected = expected.map(|text| Path(text.into()));
-            assert_eq!(found, expected, "{target}");
+            let found = found.as_ref().map(Path::as_str).map_err(|error| *error);
+            assert_eq!(found, *expected, "{target}");
         }
         assert_eq!(Path::parse(b"/a\xff"), Err(Ambiguous));
+    }
+
+    #[test]
+    fn spelling() {
+        let none: &[usize] = &[];
+        for (target, expected) in [
+            ("/", none),
+            ("/a/b/", none),
+            ("/a:b/c@d?%61=%62", none),
+            ("/bl%C3%A5/%20", none),
+            ("/%61/b/%3A/", &[0, 2]),
+            ("/a/%c3%a5/{b}", &[1, 2]),
+            ("/a/blå", &[1]),
+            ("/a/%2A/b|", &[1, 2]),
+        ] {
+            assert_eq!(path(target).misspelled(), expected, "{target}");
+        }
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl Template {
         self.0.iter().all(matches) && segments.next().is_none()
     }
 
+    /// Whether the segment at that position is named, and not a parameter.
+    pub fn names(&self, position: usize) -> bool {
+        matches!(self.0.get(position), Some(Segment::Literal(_)))
+    }
+
     /// Whether some path is described by both.
     pub fn overlaps(&self, other: &Self) -> bool {
         let pairs = || self.0.iter().zip(&other.0);

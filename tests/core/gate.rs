@@ -240,6 +240,11 @@ impl RequestHead for Head<'_> {
         Single::of(all.map(|(_, value)| value.as_bytes().to_vec()))
     }
 
+    fn names(&self) -> Vec<String> {
+        let names = self.headers.iter().map(|(name, _)| *name);
+        names.map(str::to_owned).collect()
+    }
+
     fn route_name(&self) -> Option<Vec<u8>> {
         self.route.map(|name| name.as_bytes().to_vec())
     }

@@ -11,6 +11,7 @@
 
 mod answers;
 mod gate;
+mod methods;
 mod outage;
 mod refusals;
 mod requirements;

@@ -8,12 +8,12 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, answer, http2, raw};
-use crate::gateway::{CONNECTION_MANAGER, Gateway, Setup, at, plugin, until};
+use crate::gateway::{CONNECTION_MANAGER, Gateway, Setup, at};
 use crate::hostile::AMBIGUOUS;
 
 /// What becomes of a request without credentials.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum End {
+pub enum End {
     /// The rule of this name asks for a token.
     Rule(&'static str),
     /// The request passes.
@@ -29,7 +29,7 @@ enum End {
 use End::{Ambiguous, Envoy, NoRule, Open, Rule};
 
 impl End {
-    fn of(answer: &Answer, reached: bool) -> (Self, bool) {
+    pub fn of(answer: &Answer, reached: bool) -> (Self, bool) {
         let is_ours = answer.header("content-type").as_deref() == Some("application/problem+json");
         let end = match (answer.status, answer.header("www-authenticate")) {
             (200, None) => Open,
@@ -50,7 +50,7 @@ fn name(challenge: &str) -> &'static str {
 }
 
 /// A gateway with a rule for each of these matches. Each asks for a scope of its own name.
-async fn gateway(rules: &[(&str, Value)], setup: Setup) -> Gateway {
+pub async fn gateway(rules: &[(&str, Value)], setup: Setup) -> Gateway {
     let rules: Vec<_> = rules
         .iter()
         .map(|(name, matches)| match *name {
@@ -66,7 +66,7 @@ async fn gateway(rules: &[(&str, Value)], setup: Setup) -> Gateway {
 }
 
 /// A head without credentials, sent as it is; lines end in `\n`.
-async fn check(gateway: &Gateway, head: &str, expected: End) {
+pub async fn check(gateway: &Gateway, head: &str, expected: End) {
     let before = gateway.idp.api_requests();
     let bytes = format!("{head}\nconnection: close\n\n").replace('\n', "\r\n");
     let answer = raw(gateway.address, bytes.as_bytes()).await;
@@ -264,14 +264,28 @@ async fn by_template() {
             ("GET /orders", NoRule),
             ("GET /orders/", NoRule),
             ("GET /orders/1/", NoRule),
-            ("GET /%6Frders/%C3%A6%20", Rule("order")),
+            ("GET /orders/%C3%A6%20", Rule("order")),
+            ("GET /orders/%c3%a6%3A", Rule("order")),
             ("PUT /orders/1/lines/2", Rule("line")),
             ("GET /orders/1/lines/2/3", NoRule),
             ("GET /orders/1/status", Open),
-            ("GET /orders/%C3%A6/statu%73", Open),
+            ("GET /orders/%C3%A6/status", Open),
             ("GET /orders/1/status/", NoRule),
             ("GET /Orders/1/status", NoRule),
         ] {
+            check(&gateway, &format!("{line} HTTP/1.1\nhost: x"), expected).await;
+        }
+        for (line, rule) in [
+            ("GET /%6Frders/1", Rule("order")),
+            ("GET /orders/1/statu%73", Open),
+            ("PUT /orders/1/l%69nes/2", Rule("line")),
+        ] {
+            // Envoy's cleaning makes these what they mean.
+            let expected = if envoy_normalizes_paths {
+                rule
+            } else {
+                Ambiguous
+            };
             check(&gateway, &format!("{line} HTTP/1.1\nhost: x"), expected).await;
         }
         for path in AMBIGUOUS {
@@ -526,7 +540,7 @@ async fn what_a_token_must_hold() {
         ("/user", Mint::default(), (401, Some(STEP_UP))),
         ("/bl%C3%A5b%C3%A6r", bærum(), (200, None)),
         (
-            "/bl%c3%a5b%c3%a6r/1",
+            "/bl%C3%A5b%C3%A6r/%c3%a5",
             syltetøy().claim("tjenester", json!(["skole", "pølse"])),
             (200, None),
         ),
@@ -594,65 +608,4 @@ async fn rules_run_anew_on_what_is_known() {
         assert_eq!(answer.status, status, "{line}: {answer:?}");
     }
     assert_eq!(gateway.idp.introspections(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn preflights() {
-    const ORIGIN: &str = "origin: https://app.example.com";
-    const ASKS: &str = "access-control-request-method: PUT";
-    let mut plugin = plugin();
-    plugin["challenge"] = json!({});
-    let gateway = Gateway::start(Setup {
-        plugin,
-        envoy_normalizes_paths: false,
-        ..Setup::default()
-    })
-    .await;
-    let reason = "wasmcustom.portvakt.decisions.result.allow.reason.preflight";
-    let mut passed = 0;
-    for (line, headers, expected) in [
-        ("OPTIONS /api/x", format!("{ORIGIN}\n{ASKS}"), Open),
-        ("OPTIONS /other", format!("{ORIGIN}\n{ASKS}"), Open),
-        (
-            "OPTIONS /api/x",
-            format!("{ORIGIN}\n{ASKS}\ncontent-length: 2"),
-            Rule("api:write"),
-        ),
-        (
-            "OPTIONS /api/x",
-            format!("{ORIGIN}\n{ASKS}\naccess-control-request-headers: authorization"),
-            Open,
-        ),
-        ("OPTIONS /api/x", ORIGIN.to_owned(), Rule("api:write")),
-        ("OPTIONS /api/x", ASKS.to_owned(), Rule("api:write")),
-        ("OPTIONS /api/x", "x: y".to_owned(), Rule("api:write")),
-        (
-            "OPTIONS /api/x",
-            format!("origin:\n{ASKS}"),
-            Rule("api:write"),
-        ),
-        ("OPTIONS /other", ORIGIN.to_owned(), NoRule),
-        ("PUT /api/x", format!("{ORIGIN}\n{ASKS}"), Rule("api:write")),
-        ("GET /api/x", format!("{ORIGIN}\n{ASKS}"), Rule("api:read")),
-        ("OPTIONS //api/x", format!("{ORIGIN}\n{ASKS}"), Ambiguous),
-        (
-            "OPTIONS /open/..;/api/x",
-            format!("{ORIGIN}\n{ASKS}"),
-            Ambiguous,
-        ),
-        // Envoy finds no route, and so the API never sees it.
-        ("OPTIONS *", format!("{ORIGIN}\n{ASKS}"), Envoy(404)),
-        ("OPTIONS *", ORIGIN.to_owned(), Envoy(404)),
-    ] {
-        let head = format!("{line} HTTP/1.1\nhost: x\n{headers}");
-        check(&gateway, &head, expected).await;
-        passed += u64::from(expected == Open);
-    }
-    gateway.assert_stat(reason, passed).await;
-    assert_eq!(gateway.idp.introspections(), 0, "nobody was asked");
-    until("every request has ended", async || {
-        gateway.active_requests().await == 0
-    })
-    .await;
-    gateway.assert_well().await;
 }

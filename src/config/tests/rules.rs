@@ -92,6 +92,30 @@ fn rules() {
         ),
         (r#"{"match":{"path":"/a%2A%7Bb%7D"},"require":{}}"#, Ok(())),
         (
+            r#"{"match":{"prefix":"/pub%3Alic"},"require":{}}"#,
+            Err("rules[0].match.prefix: \"/pub%3Alic\" spells `:` as `%3A`; write `:`"),
+        ),
+        (
+            r#"{"match":{"path":"/%61dmin"},"require":{}}"#,
+            Err("rules[0].match.path: \"/%61dmin\" spells `a` as `%61`; write `a`"),
+        ),
+        (
+            r#"{"match":{"template":"/{x}/%5B"},"require":{}}"#,
+            Err("rules[0].match.template: \"/{x}/%5B\" spells `[` as `%5B`; write `[`"),
+        ),
+        (
+            r#"{"match":{"path":"/bl%c3%a5"},"require":{}}"#,
+            Err("rules[0].match.path: \"/bl%c3%a5\" spells `%C3` as `%c3`; write `%C3`"),
+        ),
+        (
+            r#"{"match":{"prefix":"/blå b|\"^:@[]%25"},"require":{}}"#,
+            Ok(()),
+        ),
+        (
+            r#"{"match":{"template":"/%2A/{x}/blå"},"require":{}}"#,
+            Ok(()),
+        ),
+        (
             r#"{"match":{"template":"/a//{b}"},"require":{}}"#,
             Err("rules[0].match.template: \"/a//{b}\" is a path that could be read in two ways"),
         ),
