@@ -4,10 +4,10 @@
 # One cargo at a time is as fast as cargo gets: it uses every core by itself.
 .NOTPARALLEL:
 
-.PHONY: help setup build run test bench lint fmt clean
+.PHONY: help setup build run test test-core bench lint fmt clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Get what is needed beyond rustup: the WebAssembly target and Envoy
 	@dev/build-wasm.sh --setup
@@ -21,6 +21,9 @@ run: ## Start Envoy with the filter, an identity provider and an API, all local
 
 test: ## Run every test, those in a real Envoy included
 	@dev/test.sh
+
+test-core: ## Run the core's tests alone: seconds, without Envoy
+	@dev/test.sh core
 
 bench: ## Measure Envoy's CPU time per request, with the filter and without (needs wrk)
 	@dev/bench.sh

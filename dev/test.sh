@@ -1,6 +1,15 @@
 #!/usr/bin/env bash
-# Runs every test of the workspace. Arguments go to the test runner.
+# Runs every test of the workspace, or with `core` those of the core alone, which need neither
+# Envoy nor the built filter. Other arguments go to the test runner.
 . "$(dirname "$0")/lib.sh"
+
+runner=(test)
+cargo nextest --version >/dev/null 2>&1 && runner=(nextest run)
+
+if [ "${1:-}" = core ]; then
+    shift
+    exec cargo "${runner[@]}" --package portvakt-core --locked "$@"
+fi
 
 ENVOY=$(dev/envoy.sh)
 dev/build-wasm.sh
@@ -8,8 +17,4 @@ dev/build-wasm.sh
 export ENVOY PORTVAKT_WASM="$CARGO_TARGET_DIR/wasm32-wasip1/release/portvakt.wasm"
 cargo build --package dev-idp --locked
 
-if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --workspace --locked "$@"
-else
-    cargo test --workspace --locked "$@"
-fi
+exec cargo "${runner[@]}" --workspace --locked "$@"

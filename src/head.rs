@@ -1,126 +1,67 @@
-//! The head of a request as the core sees it.
-//!
-//! Headers are fetched one by one and only when something asks for them: in Envoy each fetch
-//! crosses into the host (facts: performance).
+//! The request's head, fetched from the host.
 
-/// A request's head, read lazily.
-pub trait RequestHead {
-    /// The value of a header or pseudo-header by its lower-case name; `None` if it is absent. Of
-    /// one that was sent several times, the first. The bytes are the client's: they need not be
-    /// UTF-8.
-    fn header(&self, name: &str) -> Option<Vec<u8>>;
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::MapType;
 
-    /// A header that must not be sent several times. Envoy joins the values of `authorization`
-    /// by `,` before anybody can see them; those come as one.
-    fn single(&self, name: &str) -> Single;
+use portvakt_core::request::head::{Peer, RequestHead, Single};
 
-    /// The names of all headers and pseudo-headers, lower-case, each as often as it was sent.
-    fn names(&self) -> Vec<String>;
-
-    /// The name of the route that Envoy has chosen, if it has one.
-    fn route_name(&self) -> Option<Vec<u8>>;
-
-    /// Whether the request is its head and nothing more.
-    fn ends_stream(&self) -> bool;
+/// The head of the stream whose headers the host is showing just now. Only good in
+/// `on_http_request_headers`: at other times the SDK panics.
+pub(super) struct HostHead {
+    /// Whether the request ends with its head.
+    pub(super) ends_stream: bool,
 }
 
-/// The client at the other end of the connection.
-pub trait Peer {
-    /// The SHA-256 digest of the certificate that the client has proven to be its own, in
-    /// lower-case hex; `None` if it has shown none.
-    fn certificate_digest(&self) -> Option<Vec<u8>>;
-}
+impl RequestHead for HostHead {
+    fn header(&self, name: &str) -> Option<Vec<u8>> {
+        hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name)
+            .ok()
+            .flatten()
+    }
 
-/// A header that must not be sent several times.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Single {
-    /// It is absent.
-    Absent,
-    /// It was sent once.
-    Value(Vec<u8>),
-    /// It was sent several times.
-    Repeated,
-}
-
-impl Single {
-    /// From the values, one for each time that the header was sent.
-    pub fn of(values: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        let mut values = values.into_iter();
-        match (values.next(), values.next()) {
-            (None, _) => Self::Absent,
-            (Some(value), None) => Self::Value(value),
-            (Some(_), Some(_)) => Self::Repeated,
+    fn single(&self, name: &str) -> Single {
+        if name == "authorization" {
+            // Joined by Envoy: fetching one header is cheaper than fetching all.
+            return Single::of(self.header(name));
         }
+        let own = all().into_iter().filter(|(n, _)| n == name);
+        Single::of(own.map(|(_, value)| value))
+    }
+
+    fn names(&self) -> Vec<String> {
+        all().into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn route_name(&self) -> Option<Vec<u8>> {
+        property(vec!["xds", "route_name"])
+    }
+
+    fn ends_stream(&self) -> bool {
+        self.ends_stream
     }
 }
 
-/// Whether this is a gRPC request, by Envoy's own rule: `content-type` is `application/grpc`,
-/// alone or followed by `+` and a serialization.
-pub fn is_grpc(head: &impl RequestHead) -> bool {
-    head.header("content-type").is_some_and(|value| {
-        value
-            .strip_prefix(b"application/grpc")
-            .is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
-    })
+/// The SDK takes names, but not values, for UTF-8; Envoy refuses others than tokens.
+fn all() -> Vec<(String, Vec<u8>)> {
+    hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default()
 }
 
-#[cfg(test)]
-pub(crate) mod fake {
-    use super::{RequestHead, Single};
+/// The client of the stream in the effective context, paused or not.
+pub(super) struct HostPeer;
 
-    /// A head for tests: names and values as given.
-    pub(crate) struct FakeHead<'a>(pub(crate) &'a [(&'a str, &'a [u8])]);
-
-    impl RequestHead for FakeHead<'_> {
-        fn header(&self, name: &str) -> Option<Vec<u8>> {
-            let mut all = self.0.iter().filter(|(n, _)| *n == name);
-            all.next().map(|(_, value)| value.to_vec())
-        }
-
-        fn single(&self, name: &str) -> Single {
-            let all = self.0.iter().filter(|(n, _)| *n == name);
-            let values: Vec<_> = all.map(|(_, value)| value.to_vec()).collect();
-            if name != "authorization" || values.is_empty() {
-                return Single::of(values);
-            }
-            // As Envoy does it: what is empty is dropped.
-            let given = values.into_iter().filter(|value| !value.is_empty());
-            Single::Value(given.collect::<Vec<_>>().join(&b','))
-        }
-
-        fn names(&self) -> Vec<String> {
-            let names = self.0.iter().map(|(name, _)| *name);
-            // What is no header stands here by a name that none has.
-            let names = names.filter(|name| !name.contains(' '));
-            names.map(str::to_owned).collect()
-        }
-
-        fn route_name(&self) -> Option<Vec<u8>> {
-            self.header("the route's name")
-        }
-
-        fn ends_stream(&self) -> bool {
-            self.header("a body").is_none()
-        }
+impl Peer for HostPeer {
+    fn certificate_digest(&self) -> Option<Vec<u8>> {
+        property(vec!["connection", "sha256_peer_certificate_digest"])
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::fake::FakeHead;
-    use super::is_grpc;
+/// What the stream in the effective context is called in logs, by Envoy's `x-request-id`.
+pub(super) fn request_id() -> String {
+    let id = property(vec!["request", "id"]).unwrap_or_default();
+    id.escape_ascii().to_string()
+}
 
-    #[test]
-    fn grpc_by_content_type() {
-        for (content_type, expected) in [
-            ("application/grpc", true),
-            ("application/grpc+proto", true),
-            ("application/grpc-web", false),
-            ("application/json", false),
-        ] {
-            let headers = [("content-type", content_type.as_bytes())];
-            assert_eq!(is_grpc(&FakeHead(&headers)), expected, "{content_type}");
-        }
-        assert!(!is_grpc(&FakeHead(&[])));
-    }
+/// A property of the stream in the effective context.
+pub(super) fn property(path: Vec<&str>) -> Option<Vec<u8>> {
+    hostcalls::get_property(path).ok().flatten()
 }

@@ -1,43 +1,32 @@
-//! Portvakt: an Envoy filter that takes the access token from each request, has it introspected,
-//! checks it against rules, and lets the request through or answers it.
+//! Portvakt, the filter: it carries bytes into the core and effects out. The core, `portvakt-core`,
+//! decides; only this crate knows proxy-wasm.
 //!
-//! ```text
-//! request head → access token → facts → rule → decision → forwarded request, or rejection
-//! head.rs        bearer.rs      cache/  policy/  authorizer.rs              rejection.rs
-//!                               callout/, introspection/
-//! ```
-//!
-//! Everything but [`host`] is plain Rust without IO; `ARCHITECTURE.md` is the map.
+//! It holds every hazard of the host, because a panic takes a whole worker down:
+//! - bytes, never texts, are fetched: the SDK panics on what is not UTF-8;
+//! - every callout is dispatched by the root context, never by a stream, whose client may leave;
+//! - only so many streams are resumed or answered, and callouts dispatched, in one call of the VM
+//!   ([`Turn`](portvakt_core::callout::effect::Turn)): what the host defers to the end of a call runs
+//!   nested, and its stack is finite;
+//! - no `RefCell` borrow is held across a call to the host.
 
-pub mod authorizer;
-pub mod bearer;
-pub mod binding;
-pub mod cache;
-pub mod callout;
-pub mod claims;
-pub mod config;
-pub mod digest;
-pub mod forward;
-pub mod head;
-pub mod host;
-pub mod introspection;
-pub mod json;
-pub mod json_text;
-mod labels;
-pub mod method;
-pub mod object;
-pub mod policy;
-pub mod precheck;
-pub mod preflight;
-pub mod protected_resource;
-pub mod rejection;
-pub mod scope;
-pub mod time;
+mod data;
+mod head;
+mod metrics;
+mod passage;
+mod plugin;
+mod root;
+mod stream;
 
-#[allow(
-    missing_docs,
-    reason = "the SDK's macro exports a function without documentation"
-)]
-mod entry {
-    proxy_wasm::main! {{ crate::host::start(); }}
+use proxy_wasm::traits::RootContext;
+use proxy_wasm::types::LogLevel;
+
+/// Registers the filter with the SDK. Envoy calls it when it loads the module.
+fn start() {
+    // The host filters by its own level, which can change while it runs.
+    proxy_wasm::set_log_level(LogLevel::Trace);
+    proxy_wasm::set_root_context(|context_id| -> Box<dyn RootContext> {
+        Box::new(root::Root::new(context_id))
+    });
 }
+
+proxy_wasm::main! {{ start(); }}

@@ -48,7 +48,7 @@ fn the_shipped_configuration_is_valid() {
     let plugin = &shipped["value"];
     assert_eq!(plugin["introspection"]["cluster"], "texas");
     let env = |name: &str| (name == ENDPOINT.0).then(|| ENDPOINT.1.to_owned());
-    portvakt::config::parse(plugin.to_string().as_bytes(), env).unwrap();
+    portvakt_core::config::parse(plugin.to_string().as_bytes(), env).unwrap();
     check(Form::Json.of(plugin), &[ENDPOINT], Ok(()));
     check(shipped.clone(), &[ENDPOINT], Ok(()));
     check(

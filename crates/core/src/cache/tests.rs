@@ -1,0 +1,498 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::introspection::api::Api;
+use crate::introspection::api::texas::Texas;
+use crate::testing::shared_data::FakeData;
+
+const START: u64 = 1_795_000_000_000;
+
+fn at(millis: u64) -> Time {
+    Time::from_millis(START + millis)
+}
+
+fn id(token: u8) -> TokenId {
+    TokenId::of(&format!("token{token}"))
+}
+
+fn reader() -> ResponseReader {
+    ResponseReader::default()
+}
+
+fn lifetimes() -> Lifetimes {
+    Lifetimes {
+        max_ttl: Duration::from_secs(60),
+        inactive_ttl: Duration::from_secs(5),
+        stale_if_error: Duration::from_secs(120),
+        refresh_ahead: Some(Duration::from_secs(1)),
+    }
+}
+
+fn worker(lifetimes: Lifetimes, max_entries: usize) -> Cache {
+    let sharing = Fingerprint::of([b"idp".as_slice()]);
+    Cache::new(lifetimes, max_entries, Some(sharing))
+}
+
+/// An answer about an active token that expires that many seconds after the start.
+fn active(scope: &str, exp: Option<u64>) -> String {
+    let exp = exp.map(|exp| format!(r#","exp":{}"#, START / 1000 + exp));
+    format!(
+        r#"{{"active":true,"scope":"{scope}"{}}}"#,
+        exp.unwrap_or_default()
+    )
+}
+
+const INACTIVE: &str = r#"{"active":false}"#;
+
+fn learn(cache: &Cache, data: &FakeData, token: u8, answer: &str, millis: u64) {
+    let introspection = reader().parse_body(answer.as_bytes()).unwrap();
+    cache.learn(
+        &id(token),
+        &introspection,
+        answer.as_bytes(),
+        at(millis),
+        at(millis),
+        data,
+    );
+}
+
+fn look_up(cache: &Cache, data: &FakeData, token: u8, millis: u64) -> Option<Found> {
+    cache.look_up(&id(token), at(millis), &reader(), data)
+}
+
+fn freshness(cache: &Cache, data: &FakeData, token: u8, millis: u64) -> Freshness {
+    look_up(cache, data, token, millis).map_or(Freshness::None, |found| found.freshness)
+}
+
+#[test]
+fn a_known_token_counts_for_its_time() {
+    let inactive = || INACTIVE.to_owned();
+    for (answer, millis, expected) in [
+        (active("a", None), 0, Freshness::Fresh),
+        (active("a", None), 59_999, Freshness::Fresh),
+        (active("a", None), 60_000, Freshness::Stale),
+        (active("a", None), 179_999, Freshness::Stale),
+        (active("a", None), 180_000, Freshness::None),
+        (active("a", Some(30)), 29_999, Freshness::Fresh),
+        (active("a", Some(30)), 30_000, Freshness::None),
+        (active("a", Some(90)), 89_999, Freshness::Stale),
+        (active("a", Some(90)), 90_000, Freshness::None),
+        (inactive(), 4_999, Freshness::Fresh),
+        (inactive(), 5_000, Freshness::None),
+    ] {
+        // The worker that asked, and one that has it from the shared data.
+        let data = FakeData::default();
+        let (asked, other) = (worker(lifetimes(), 10), worker(lifetimes(), 10));
+        learn(&asked, &data, 1, &answer, 0);
+        assert_eq!(
+            freshness(&asked, &data, 1, millis),
+            expected,
+            "{answer} {millis}"
+        );
+        assert_eq!(
+            freshness(&other, &data, 1, millis),
+            expected,
+            "{answer} {millis}, shared"
+        );
+        assert_eq!(look_up(&asked, &data, 2, millis), None);
+    }
+}
+
+#[test]
+fn what_is_not_kept_replaces_what_was() {
+    let off = Lifetimes {
+        inactive_ttl: Duration::ZERO,
+        ..lifetimes()
+    };
+    let long = active(&"x".repeat(MAX_ANSWER), None);
+    for (lifetimes, answer) in [
+        (off, INACTIVE),
+        (lifetimes(), &active("b", Some(1))),
+        (lifetimes(), &long),
+    ] {
+        let data = FakeData::default();
+        let (asked, other) = (worker(lifetimes, 10), worker(lifetimes, 10));
+        learn(&asked, &data, 1, &active("a", None), 0);
+        assert_eq!(freshness(&asked, &data, 1, 1_000), Freshness::Fresh);
+        learn(&asked, &data, 1, answer, 1_000);
+        assert_eq!(look_up(&asked, &data, 1, 1_000), None, "{lifetimes:?}");
+        assert_eq!(look_up(&other, &data, 1, 1_000), None, "{lifetimes:?}");
+    }
+}
+
+#[test]
+fn zero_keeps_nothing() {
+    let off = Lifetimes {
+        max_ttl: Duration::ZERO,
+        inactive_ttl: Duration::ZERO,
+        stale_if_error: Duration::ZERO,
+        refresh_ahead: None,
+    };
+    let data = FakeData::default();
+    let cache = worker(off, 10);
+    learn(&cache, &data, 1, &active("a", None), 0);
+    learn(&cache, &data, 2, INACTIVE, 0);
+    assert_eq!((cache.len(), look_up(&cache, &data, 1, 0)), (0, None));
+}
+
+#[test]
+fn a_token_in_use_is_due_once_in_a_while() {
+    let data = FakeData::default();
+    let cache = worker(lifetimes(), 10);
+    learn(&cache, &data, 1, &active("a", None), 0);
+    let is_due = |millis| look_up(&cache, &data, 1, millis).unwrap().is_due;
+    for (millis, expected) in [
+        (0, false),
+        (53_999, false),
+        (54_000, true),
+        (54_001, false),
+        (54_999, false),
+        (55_000, true),
+        (59_999, true),
+        (60_000, false),
+        (61_000, true),
+        (61_500, false),
+    ] {
+        assert_eq!(is_due(millis), expected, "{millis}");
+    }
+    learn(&cache, &data, 1, &active("a", None), 62_000);
+    assert!(!is_due(62_001));
+}
+
+#[test]
+fn what_another_worker_has_renewed_is_not_renewed_again() {
+    let data = FakeData::default();
+    let (one, other) = (worker(lifetimes(), 10), worker(lifetimes(), 10));
+    learn(&one, &data, 1, &active("a", None), 0);
+    assert_eq!(look_up(&other, &data, 1, 0).unwrap().source, Source::Shared);
+    assert_eq!(look_up(&other, &data, 1, 1).unwrap().source, Source::Local);
+    learn(&one, &data, 1, &active("a b", None), 54_000);
+    let found = look_up(&other, &data, 1, 54_500).unwrap();
+    assert!(!found.is_due);
+    assert_eq!(
+        (found.freshness, found.source),
+        (Freshness::Fresh, Source::Shared)
+    );
+    assert_eq!(freshness(&other, &data, 1, 110_000), Freshness::Fresh);
+}
+
+/// A long answer is this worker's own, and what was shared before it is gone.
+#[test]
+fn long_answers_are_not_shared() {
+    let data = FakeData::default();
+    let (one, other) = (worker(lifetimes(), 10), worker(lifetimes(), 10));
+    learn(&one, &data, 1, &active("a", None), 0);
+    let long = active(&"x".repeat(5000), None);
+    learn(&one, &data, 1, &long, 1);
+    assert_eq!(freshness(&one, &data, 1, 2), Freshness::Fresh);
+    assert_eq!(freshness(&other, &data, 1, 2), Freshness::None);
+}
+
+/// Facts that take much memory take several places.
+#[test]
+fn large_facts_push_out_more_than_one() {
+    let data = FakeData::default();
+    for (scopes, most) in [(1, 10), (300, 2)] {
+        let cache = worker(lifetimes(), 10);
+        let scopes: Vec<_> = (0..scopes).map(|n| format!("scope{n}")).collect();
+        for token in 0..30 {
+            learn(&cache, &data, token, &active(&scopes.join(" "), None), 0);
+        }
+        assert!((1..=most).contains(&cache.len()), "{}", cache.len());
+    }
+}
+
+#[test]
+fn facts_are_read_anew_under_another_configuration() {
+    let data = FakeData::default();
+    let cache = worker(lifetimes(), 10);
+    let error = r#"{"active":false,"error":"later an outage"}"#;
+    learn(&cache, &data, 1, error, 0);
+    let knows_better = ResponseReader {
+        api: Api::Texas(Texas {
+            outage_errors: vec!["later".to_owned()],
+            ..Texas::default()
+        }),
+        ..ResponseReader::default()
+    };
+    let fresh = worker(lifetimes(), 10);
+    assert_eq!(fresh.look_up(&id(1), at(1), &knows_better, &data), None);
+    let elsewhere = Fingerprint::of([b"another".as_slice()]);
+    let elsewhere = Cache::new(lifetimes(), 10, Some(elsewhere));
+    assert_eq!(look_up(&elsewhere, &data, 1, 1), None);
+}
+
+#[test]
+fn the_bound_is_hard_and_floods_of_unknown_tokens_push_out_no_good_one() {
+    let data = FakeData::default();
+    let cache = Cache::new(lifetimes(), 20, None);
+    for token in 0..10 {
+        learn(&cache, &data, token, &active("a", None), 0);
+    }
+    for n in 0..5_000 {
+        let bad = TokenId::of(&format!("bad{n}"));
+        let introspection = reader().parse_body(INACTIVE.as_bytes()).unwrap();
+        cache.learn(
+            &bad,
+            &introspection,
+            INACTIVE.as_bytes(),
+            at(1),
+            at(1),
+            &data,
+        );
+        assert!(cache.len() <= 10 + 20, "{}", cache.len());
+    }
+    for token in 0..10 {
+        assert_eq!(
+            freshness(&cache, &data, token, 2),
+            Freshness::Fresh,
+            "{token}"
+        );
+    }
+    for n in 0..5_000 {
+        let other = TokenId::of(&format!("other{n}"));
+        let answer = active("a", None);
+        let introspection = reader().parse_body(answer.as_bytes()).unwrap();
+        cache.learn(
+            &other,
+            &introspection,
+            answer.as_bytes(),
+            at(2),
+            at(2),
+            &data,
+        );
+        assert!(cache.len() <= 40, "{}", cache.len());
+    }
+}
+
+#[test]
+fn new_tokens_take_the_place_of_old_ones() {
+    let data = FakeData::default();
+    let cache = Cache::new(lifetimes(), 100, None);
+    let id = |n: usize| TokenId::of(&format!("n{n}"));
+    let answer = active("a", None);
+    let introspection = reader().parse_body(answer.as_bytes()).unwrap();
+    let learn = |n, millis| {
+        cache.learn(
+            &id(n),
+            &introspection,
+            answer.as_bytes(),
+            at(millis),
+            at(millis),
+            &data,
+        );
+    };
+    let is_known = |n, millis| {
+        let found = cache.look_up(&id(n), at(millis), &reader(), &data);
+        found.is_some_and(|found| found.freshness == Freshness::Fresh)
+    };
+    // Old tokens that were in use, and whose time is up.
+    for n in 0..100 {
+        learn(n, 0);
+        is_known(n, 1);
+    }
+    // New ones in use: after a few rounds they are known.
+    let round = |millis| {
+        let missed = (1000..1050).filter(|n| !is_known(*n, millis));
+        missed.inspect(|n| learn(*n, millis)).count()
+    };
+    let missed: Vec<_> = (0..6).map(|n| round(300_000 + n)).collect();
+    assert_eq!(missed[5], 0, "{missed:?}");
+}
+
+#[test]
+fn an_answer_that_lands_late_does_not_replace_a_newer_one() {
+    for (older, newer, expected) in [
+        (active("a", None), INACTIVE.to_owned(), Said::Inactive),
+        (
+            INACTIVE.to_owned(),
+            active("a", None),
+            Said::Active(Freshness::Fresh),
+        ),
+        // What is not kept at all.
+        (
+            active("a", Some(0)),
+            active("a", None),
+            Said::Active(Freshness::Fresh),
+        ),
+    ] {
+        let data = FakeData::default();
+        let workers = [(); 3].map(|()| worker(lifetimes(), 10));
+        learn(&workers[1], &data, 1, &newer, 300);
+        let introspection = reader().parse_body(older.as_bytes()).unwrap();
+        workers[0].learn(
+            &id(1),
+            &introspection,
+            older.as_bytes(),
+            at(0),
+            at(900),
+            &data,
+        );
+        for worker in &workers {
+            assert_eq!(
+                said(look_up(worker, &data, 1, 1_000)),
+                expected,
+                "{older} {newer}"
+            );
+        }
+    }
+}
+
+/// Something that happens to a cache.
+#[derive(Clone, Debug)]
+enum Event {
+    Learn {
+        worker: usize,
+        token: u8,
+        answer: Answered,
+    },
+    LookUp {
+        worker: usize,
+        token: u8,
+    },
+    Pass {
+        millis: u64,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Answered {
+    /// Expires that many seconds from now, or never.
+    Active(Option<u64>),
+    Inactive,
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let answer = prop_oneof![
+        Just(Answered::Inactive),
+        Just(Answered::Active(None)),
+        (0..300_u64).prop_map(|exp| Answered::Active(Some(exp))),
+    ];
+    let event = prop_oneof![
+        (0..2_usize, 0..4_u8, answer).prop_map(|(worker, token, answer)| Event::Learn {
+            worker,
+            token,
+            answer
+        }),
+        (0..2_usize, 0..4_u8).prop_map(|(worker, token)| Event::LookUp { worker, token }),
+        (0..40_000_u64).prop_map(|millis| Event::Pass { millis }),
+    ];
+    prop::collection::vec(event, 1..60)
+}
+
+/// What a cache says about a token, without its time.
+#[derive(Debug, PartialEq)]
+enum Said {
+    Active(Freshness),
+    Inactive,
+    Nothing,
+}
+
+fn said(found: Option<Found>) -> Said {
+    match found {
+        Some(found) if found.freshness != Freshness::None => match found.introspection {
+            Introspection::Active(_) => Said::Active(found.freshness),
+            Introspection::Inactive => Said::Inactive,
+        },
+        _ => Said::Nothing,
+    }
+}
+
+/// When it was learned, what, and when that expires.
+type Learned = (u64, Answered, Option<u64>);
+
+/// The simplest thing that could be right: the last answer that each worker has seen, itself or,
+/// when that one does not count any more, as the last of all.
+#[derive(Default)]
+struct Model {
+    own: [HashMap<u8, Learned>; 2],
+    last: HashMap<u8, Learned>,
+}
+
+impl Model {
+    fn learn(&mut self, worker: usize, token: u8, answer: Answered, now: u64) {
+        let exp = match answer {
+            Answered::Active(exp) => exp.map(|exp| (now / 1000 + exp) * 1000),
+            Answered::Inactive => None,
+        };
+        if exp.is_some_and(|exp| exp <= now) {
+            self.own[worker].remove(&token);
+            self.last.remove(&token);
+        } else {
+            self.own[worker].insert(token, (now, answer, exp));
+            self.last.insert(token, (now, answer, exp));
+        }
+    }
+
+    fn look_up(&mut self, worker: usize, token: u8, now: u64) -> Said {
+        let is_fresh =
+            |said: &Said| matches!(said, Said::Active(Freshness::Fresh) | Said::Inactive);
+        let own = self.own[worker].get(&token).copied();
+        let mine = own.map_or(Said::Nothing, |known| Self::said(known, now));
+        let due = own.is_some_and(|(learned, answer, exp)| {
+            let end = learned + 60_000;
+            matches!(answer, Answered::Active(_))
+                && exp.is_none_or(|exp| exp > end)
+                && now >= learned + 54_000
+        });
+        if is_fresh(&mine) && !due {
+            return mine;
+        }
+        match self.last.get(&token).copied() {
+            Some(last) if own.is_none_or(|own| own.0 < last.0) => {
+                self.own[worker].insert(token, last);
+                Self::said(last, now)
+            }
+            _ => mine,
+        }
+    }
+
+    fn said((learned, answer, exp): Learned, now: u64) -> Said {
+        let age = now - learned;
+        match answer {
+            Answered::Inactive if age < 5_000 => Said::Inactive,
+            Answered::Active(_) if exp.is_some_and(|exp| now >= exp) => Said::Nothing,
+            Answered::Active(_) if age < 60_000 => Said::Active(Freshness::Fresh),
+            Answered::Active(_) if age < 180_000 => Said::Active(Freshness::Stale),
+            Answered::Inactive | Answered::Active(_) => Said::Nothing,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Two workers over one shared store, and a model of them, agree on any sequence. A renewal
+    /// that is due looks at the shared store at most once a second, so `Pass` never ends within
+    /// that time.
+    #[test]
+    fn the_cache_and_its_model_agree(events in events()) {
+        let data = FakeData::default();
+        let workers = [worker(lifetimes(), 100), worker(lifetimes(), 100)];
+        let mut model = Model::default();
+        let mut now = 0;
+        for event in events {
+            match event {
+                Event::Pass { millis } => now += millis,
+                Event::Learn { worker, token, answer } => {
+                    // Two answers of one moment have no order: none come.
+                    now += 1_000;
+                    let text = match answer {
+                        Answered::Inactive => INACTIVE.to_owned(),
+                        Answered::Active(exp) => active("a", exp.map(|exp| now / 1000 + exp)),
+                    };
+                    learn(&workers[worker], &data, token, &text, now);
+                    model.learn(worker, token, answer, now);
+                }
+                Event::LookUp { worker, token } => {
+                    now += 1_000;
+                    let found = said(look_up(&workers[worker], &data, token, now));
+                    prop_assert_eq!(found, model.look_up(worker, token, now));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The protocol of asking: one callout for all requests that wait for the same token, leases
+//! between workers, tokens in use before tokens that nobody knows.
+//!
+//! Events come in by [`Coordinator::ask`] and its neighbours. Whoever brought one then takes the
+//! effects out by [`Coordinator::next_effect`] until there are none, within the bounds of one
+//! [`Turn`]. No borrow is held while shared data is read or written.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use super::effect::{Effect, Report, Turn};
+use super::single_flight::{Asked, CallId, Calls, Question, Start, TooMany, WaiterId};
+use crate::cache::lease::Lease;
+use crate::cache::shared::SharedData;
+use crate::callout::provider::Provider;
+use crate::introspection::error::IntrospectionError;
+use crate::introspection::health::Rank;
+use crate::introspection::response::{Reading, Reply};
+use crate::time::Time;
+
+/// The protocol of one worker with one endpoint. `W` is what is remembered for each waiter.
+#[derive(Debug)]
+pub struct Coordinator<W> {
+    calls: RefCell<Calls<W>>,
+    reports: RefCell<VecDeque<Report>>,
+}
+
+impl<W> Default for Coordinator<W> {
+    fn default() -> Self {
+        Self {
+            calls: RefCell::default(),
+            reports: RefCell::default(),
+        }
+    }
+}
+
+/// Events.
+impl<W> Coordinator<W> {
+    /// A request begins to wait for the word about a token. The first one for a token opens a
+    /// call, the others join it.
+    pub fn ask(
+        &self,
+        question: Question,
+        waiter: WaiterId,
+        value: W,
+        provider: &Provider,
+        now: Time,
+    ) -> Result<Asked, TooMany> {
+        let (token_id, rank) = (question.token_id, question.rank);
+        let asked = self.calls.borrow_mut().ask(question, waiter, value, now);
+        if asked.is_err() {
+            let busy = Reading::failed(IntrospectionError::Busy);
+            let transitions = provider.observe(&token_id.key, &busy.answer, rank, now, now);
+            self.report(Report {
+                outcome: Some(busy.outcome),
+                took: None,
+                transitions,
+                digest: Some(token_id.digest),
+                waiter: Some(waiter),
+            });
+        }
+        asked
+    }
+
+    /// A token in use is to be asked about though nobody waits for the answer. Whether that opened
+    /// a call.
+    pub fn renew(&self, question: Question, now: Time) -> bool {
+        self.calls.borrow_mut().renew(question, now)
+    }
+
+    /// A request waits no more.
+    pub fn leave(&self, call: CallId, waiter: WaiterId) {
+        self.calls.borrow_mut().leave(call, waiter);
+    }
+
+    /// Nothing will come of what was asked last: the host cannot be woken.
+    pub fn cancel(&self, call: CallId) {
+        self.calls.borrow_mut().remove(call);
+    }
+
+    /// What came of [`Effect::Dispatch`]: what the host calls the callout, or why there is none.
+    pub fn dispatched(
+        &self,
+        call: CallId,
+        result: Result<u32, IntrospectionError>,
+        provider: &Provider,
+        data: &impl SharedData,
+        now: Time,
+    ) {
+        let error = match result {
+            Ok(callout) => return self.calls.borrow_mut().in_flight(call, callout, now),
+            Err(error) => error,
+        };
+        let question = self.calls.borrow().question(call);
+        let Some((token_id, rank)) = question else {
+            return;
+        };
+        provider.end_lease(data, &token_id.digest);
+        // Others of ours are out, so there will be room. But whoever may go by what was known
+        // before need not wait for it.
+        if error == IntrospectionError::NotDispatched
+            && (rank == Rank::First || !provider.has_stale(&token_id, data, now))
+            && self.calls.borrow_mut().put_back(call, now)
+        {
+            return;
+        }
+        self.finish(call, Reading::failed(error), None, provider, now);
+    }
+
+    /// A callout came to something.
+    pub fn landed(
+        &self,
+        callout: u32,
+        reply: Reply<'_>,
+        provider: &Provider,
+        data: &impl SharedData,
+        now: Time,
+    ) {
+        let timeout = provider.config().timeout;
+        let landed = self.calls.borrow_mut().landed(callout, timeout, now);
+        if let Some((call, token_id, asked_at)) = landed {
+            let reading = provider.read(&token_id, asked_at, reply, data, now);
+            provider.end_lease(data, &token_id.digest);
+            self.finish(call, reading, Some(asked_at), provider, now);
+        }
+    }
+
+    /// The clock has ticked. The turn that follows looks for other workers' answers.
+    pub fn tick(&self, provider: &Provider, now: Time) -> Turn {
+        let too_old = self.calls.borrow_mut().tick(now);
+        for call in too_old {
+            let busy = Reading::failed(IntrospectionError::Busy);
+            self.finish(call, busy, None, provider, now);
+        }
+        let transitions = provider.tick(now);
+        if !transitions.is_empty() {
+            self.report(Report {
+                outcome: None,
+                took: None,
+                transitions,
+                digest: None,
+                waiter: None,
+            });
+        }
+        Turn::with_looks()
+    }
+
+    fn finish(
+        &self,
+        call: CallId,
+        reading: Reading<'_>,
+        asked_at: Option<Time>,
+        provider: &Provider,
+        now: Time,
+    ) {
+        let question = self.calls.borrow().question(call);
+        let Some((token_id, rank)) = question else {
+            return;
+        };
+        let since = asked_at.unwrap_or(now);
+        self.report(Report {
+            outcome: Some(reading.outcome),
+            took: asked_at.map(|asked_at| now.since(asked_at)),
+            transitions: provider.observe(&token_id.key, &reading.answer, rank, since, now),
+            digest: Some(token_id.digest),
+            waiter: self.calls.borrow().a_waiter(call),
+        });
+        self.calls.borrow_mut().answer(call, reading.answer);
+    }
+
+    fn report(&self, report: Report) {
+        self.reports.borrow_mut().push_back(report);
+    }
+}
+
+/// Effects.
+impl<W> Coordinator<W> {
+    /// The next thing to be done in this turn; `None` when it is over.
+    pub fn next_effect(
+        &self,
+        turn: &mut Turn,
+        provider: &Provider,
+        data: &impl SharedData,
+        now: Time,
+    ) -> Option<Effect<W>> {
+        if let Some(report) = self.reports.borrow_mut().pop_front() {
+            return Some(Effect::Report(report));
+        }
+        self.look_for_answers(turn, provider, data, now);
+        if let Some(effect) = self.next_dispatch(turn, provider, data, now) {
+            return Some(effect);
+        }
+        let mut calls = self.calls.borrow_mut();
+        if let Some((waiters, answer)) = calls.next_waiters(turn.finishes) {
+            turn.finishes = turn.finishes.saturating_sub(waiters.len());
+            return Some(Effect::Finish { waiters, answer });
+        }
+        if !turn.is_over && calls.has_work(now) {
+            turn.is_over = true;
+            return Some(Effect::Wake);
+        }
+        calls.set_clock().map(Effect::SetClock)
+    }
+
+    fn next_dispatch(
+        &self,
+        turn: &mut Turn,
+        provider: &Provider,
+        data: &impl SharedData,
+        now: Time,
+    ) -> Option<Effect<W>> {
+        while turn.starts > 0 {
+            // A statement of its own, so that the borrow ends before shared data is looked at.
+            let start = self.calls.borrow_mut().next_start(now);
+            let start = start?;
+            turn.starts = turn.starts.saturating_sub(1);
+            if self.is_to_be_asked(&start, provider, data, now) {
+                let token = self.calls.borrow().token(start.id);
+                let call = start.id;
+                return token.map(|token| Effect::Dispatch { call, token });
+            }
+        }
+        None
+    }
+
+    /// Whether it falls to this worker to ask.
+    fn is_to_be_asked(
+        &self,
+        start: &Start,
+        provider: &Provider,
+        data: &impl SharedData,
+        now: Time,
+    ) -> bool {
+        if provider.take_lease(data, &start.token_id.digest, now) == Lease::Theirs {
+            if start.may_await {
+                self.calls.borrow_mut().await_lease(start.id, now);
+            }
+            return !start.may_await;
+        }
+        // Between the request's look and this lease another worker may have had its answer.
+        if start.is_background {
+            return true;
+        }
+        let Some(what) = provider.peek(&start.token_id, data, now).into_facts() else {
+            return true;
+        };
+        provider.end_lease(data, &start.token_id.digest);
+        self.calls.borrow_mut().answer(start.id, Ok(what));
+        false
+    }
+
+    /// Calls that await another worker's lease: its answer may be there, or they try again.
+    fn look_for_answers(
+        &self,
+        turn: &mut Turn,
+        provider: &Provider,
+        data: &impl SharedData,
+        now: Time,
+    ) {
+        let looks = std::mem::take(&mut turn.looks);
+        let awaiting = self.calls.borrow_mut().take_awaiting(looks);
+        for (call, token_id) in awaiting {
+            let known = provider.peek(&token_id, data, now).into_facts();
+            let mut calls = self.calls.borrow_mut();
+            match known {
+                Some(what) => calls.answer(call, Ok(what)),
+                None => calls.enqueue_again(call),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may fail loudly")]
+mod tests;

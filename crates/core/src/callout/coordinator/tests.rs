@@ -1,0 +1,542 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use std::time::Duration;
+
+use super::super::single_flight::{LOOK_AGAIN, MAX_BYTES, MAX_CALLS, TICK};
+use super::super::window::START;
+use super::*;
+use crate::cache::lease::LEASE;
+use crate::config;
+use crate::introspection::health::Rank::{First, Renewal};
+use crate::introspection::health::Transition;
+use crate::introspection::outcome::Outcome;
+use crate::testing::host::FakeHost;
+use crate::testing::shared_data::FakeData;
+use crate::token::extract::AccessToken;
+use crate::token::id::TokenId;
+
+const EPOCH: u64 = 1_795_000_000_000;
+
+const ACTIVE: &str = r#"{"active":true}"#;
+const INACTIVE: &str = r#"{"active":false}"#;
+
+fn provider(cache: &str) -> Provider {
+    let config = format!(
+        r#"{{
+            "introspection": {{ "cluster": "idp", "endpoint": "http://idp/i", "timeout": "1s" }},
+            "required_scopes": ["a"],
+            "cache": {cache}
+        }}"#
+    );
+    config::parse(config.as_bytes(), |_| None).unwrap().provider
+}
+
+/// One worker: its host, and the endpoint as it knows it.
+struct Worker {
+    host: FakeHost,
+    provider: Provider,
+}
+
+impl Worker {
+    fn new(cache: &str, data: &FakeData) -> Self {
+        let provider = provider(cache);
+        provider.prepare(data);
+        Self {
+            host: FakeHost::default(),
+            provider,
+        }
+    }
+
+    fn ask(&mut self, token: &str, rank: Rank, waiter: WaiterId, now: u64) -> Option<CallId> {
+        let question = question(token, rank);
+        self.host.ask(question, waiter, &self.provider, at(now))
+    }
+
+    fn renew(&mut self, token: &str, now: u64) -> bool {
+        self.host.renew(question(token, Renewal), at(now))
+    }
+
+    fn work(&mut self, data: &FakeData, now: u64) {
+        self.host.work(&self.provider, data, at(now));
+    }
+
+    fn tick(&mut self, data: &FakeData, now: u64) {
+        self.host.tick(&self.provider, data, at(now));
+    }
+
+    fn land(&mut self, callout: u32, body: Option<&str>, data: &FakeData, now: u64) {
+        self.host.land(callout, body, &self.provider, data, at(now));
+    }
+
+    fn leave(&self, call: CallId, waiter: WaiterId) {
+        self.host.coordinator.leave(call, waiter);
+    }
+
+    /// Which tokens are asked about, in the order of the callouts.
+    fn asked(&self) -> Vec<&str> {
+        self.host.out.values().map(String::as_str).collect()
+    }
+
+    /// Who was told something.
+    fn finished(&self) -> Vec<WaiterId> {
+        self.host.finished.keys().copied().collect()
+    }
+
+    /// What a waiter was told, by the names in metrics.
+    fn told(&self, waiter: WaiterId) -> Vec<&'static str> {
+        let told = self.host.finished.get(&waiter).into_iter().flatten();
+        told.map(|answer| Outcome::from(answer).name()).collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.host.coordinator.calls.borrow().is_empty()
+    }
+}
+
+fn question(token: &str, rank: Rank) -> Question {
+    Question {
+        token_id: token_id(token),
+        token: AccessToken::new(token),
+        rank,
+    }
+}
+
+fn token_id(token: &str) -> TokenId {
+    TokenId::of(token)
+}
+
+fn at(millis: u64) -> Time {
+    Time::from_millis(EPOCH + millis)
+}
+
+/// A worker of its own, which shares nothing.
+fn alone() -> (Worker, FakeData) {
+    let data = FakeData::default();
+    (Worker::new(r#"{"shared":false}"#, &data), data)
+}
+
+#[test]
+fn one_callout_for_all_who_wait_for_a_token() {
+    let (mut worker, data) = alone();
+    let a = worker.ask("a", First, 1, 0);
+    assert_eq!(worker.ask("a", First, 2, 0), a);
+    let b = worker.ask("b", First, 3, 0);
+    assert_ne!(a, b);
+    worker.work(&data, 0);
+    assert_eq!(worker.asked(), ["a", "b"]);
+    assert_eq!(worker.ask("a", First, 4, 1), a, "joins what is in flight");
+    worker.land(2, Some(INACTIVE), &data, 2);
+    assert_eq!(worker.finished(), [3]);
+    worker.land(1, Some(ACTIVE), &data, 3);
+    assert_eq!(worker.finished(), [1, 2, 3, 4]);
+    let ends: Vec<_> = worker
+        .host
+        .reports
+        .iter()
+        .map(|r| (r.outcome, r.took))
+        .collect();
+    let took = |millis| Some(Duration::from_millis(millis));
+    assert_eq!(
+        ends,
+        [
+            (Some(Outcome::Inactive), took(2)),
+            (Some(Outcome::Active), took(3))
+        ]
+    );
+    worker.land(1, Some(ACTIVE), &data, 4);
+    assert!(worker.is_empty());
+}
+
+#[test]
+fn turns_are_bounded_and_nobody_is_told_twice() {
+    let (mut worker, data) = alone();
+    // Seventy for one token, and a hundred tokens with one each.
+    for waiter in 0..70 {
+        worker.ask("a", First, waiter, 0);
+    }
+    worker.work(&data, 0);
+    worker.host.is_refused = true;
+    worker.land(1, Some(ACTIVE), &data, 1);
+    for waiter in 100..200 {
+        worker.ask(&waiter.to_string(), First, waiter, 2);
+    }
+    worker.work(&data, 2);
+    assert_eq!(worker.finished().len(), 170);
+    assert!(worker.host.finished.values().all(|told| told.len() == 1));
+    assert!(worker.is_empty());
+}
+
+#[test]
+fn who_leaves_is_not_told_and_the_others_are() {
+    let (mut worker, data) = alone();
+    let call = worker.ask("a", First, 1, 0).unwrap();
+    worker.ask("a", First, 2, 0);
+    worker.work(&data, 0);
+    worker.leave(call, 1);
+    worker.land(1, Some(ACTIVE), &data, 1);
+    assert_eq!(worker.finished(), [2]);
+    // Nobody asks for somebody who has left before the callout; but one in flight goes on.
+    let call = worker.ask("b", First, 3, 2).unwrap();
+    worker.leave(call, 3);
+    worker.work(&data, 2);
+    assert!(worker.is_empty());
+    let call = worker.ask("c", First, 4, 3).unwrap();
+    worker.work(&data, 3);
+    worker.leave(call, 4);
+    assert_eq!(worker.ask("c", First, 5, 4), Some(call));
+    worker.land(2, Some(ACTIVE), &data, 5);
+    assert_eq!(worker.finished(), [2, 5]);
+    assert!(worker.is_empty());
+}
+
+#[test]
+fn a_renewal_is_asked_though_nobody_waits_and_whoever_comes_joins_it() {
+    let (mut worker, data) = alone();
+    assert!(worker.renew("a", 0));
+    assert!(!worker.renew("a", 0), "it is on its way already");
+    worker.work(&data, 0);
+    assert_eq!(worker.asked(), ["a"]);
+    worker.ask("a", Renewal, 1, 1);
+    worker.land(1, Some(ACTIVE), &data, 2);
+    assert_eq!(worker.finished(), [1]);
+    assert!(worker.is_empty());
+    assert!(worker.renew("a", 3));
+}
+
+#[test]
+fn questions_about_tokens_in_use_go_first() {
+    let (mut worker, data) = alone();
+    for waiter in 0..1_000 {
+        worker.ask(&format!("junk{waiter}"), First, waiter, 0);
+    }
+    worker.work(&data, 0);
+    assert_eq!(worker.host.out.len(), START, "a bound of their own");
+    worker.ask("good", Renewal, 5_000, 1);
+    worker.renew("renewed", 1);
+    // One of the flood turns out to be in use.
+    worker.ask("junk900", Renewal, 5_001, 1);
+    worker.work(&data, 1);
+    let asked = worker.asked();
+    assert_eq!(asked[START..], ["good", "renewed", "junk900"]);
+    let callouts: Vec<_> = worker.host.out.keys().copied().collect();
+    for callout in callouts {
+        worker.land(callout, Some(ACTIVE), &data, 2);
+    }
+    assert!(worker.host.out.len() > START, "the window has grown");
+    // What is left is told in time that it cannot be asked about.
+    worker.tick(&data, 9_999);
+    assert_eq!(worker.finished().len(), START + 3);
+    worker.tick(&data, 10_000);
+    let finished = worker.finished().into_iter();
+    let busy = finished.filter(|waiter| worker.told(*waiter) == ["unreachable"]);
+    assert_eq!(busy.count(), 1_000 + 2 - START - 3 - worker.host.out.len());
+    let told: Vec<_> = worker
+        .host
+        .reports
+        .iter()
+        .flat_map(|report| &report.transitions)
+        .collect();
+    assert_eq!(told, [&Transition::Began(IntrospectionError::Busy)]);
+}
+
+#[test]
+fn there_is_room_for_so_many_unknown_tokens_and_for_every_known_one() {
+    let (mut worker, data) = alone();
+    worker.host.is_refused = true;
+    for waiter in 0..u32::try_from(MAX_CALLS).unwrap() {
+        assert!(worker.ask(&format!("{waiter}"), First, waiter, 0).is_some());
+    }
+    assert!(worker.ask("another", First, 9_000, 0).is_none());
+    assert!(worker.ask("0", First, 9_001, 0).is_some(), "joins");
+    assert!(worker.ask("known", Renewal, 9_002, 0).is_some());
+    worker.work(&data, 0);
+    assert!(worker.is_empty());
+    let (mut worker, _) = alone();
+    let long = |n: u32| format!("{n}{}", "x".repeat(65_536 - n.to_string().len()));
+    let asked = (0..).take_while(|n| worker.ask(&long(*n), First, *n, 0).is_some());
+    assert_eq!(asked.count(), MAX_BYTES / 65_536);
+}
+
+#[test]
+fn where_there_is_no_room_at_the_endpoint_others_wait() {
+    let (mut worker, data) = alone();
+    worker.ask("a", First, 1, 0);
+    worker.work(&data, 0);
+    worker.host.is_refused = true;
+    for (waiter, (token, rank)) in [("b", First), ("c", First), ("d", Renewal)]
+        .iter()
+        .enumerate()
+    {
+        let waiter = 2 + WaiterId::try_from(waiter).unwrap();
+        worker.ask(token, *rank, waiter, 1);
+    }
+    worker.work(&data, 1);
+    assert!(worker.finished().is_empty());
+    worker.host.is_refused = false;
+    worker.land(1, Some(ACTIVE), &data, 2);
+    assert_eq!(worker.asked(), ["d", "b"], "the window has shrunk to one");
+    worker.land(2, Some(ACTIVE), &data, 3);
+    worker.land(3, Some(ACTIVE), &data, 4);
+    worker.land(4, Some(ACTIVE), &data, 5);
+    assert_eq!(worker.finished().len(), 4);
+    // Where nothing is in flight, nothing will make room.
+    worker.host.is_refused = true;
+    worker.ask("e", First, 6, 6);
+    worker.work(&data, 6);
+    assert_eq!(worker.told(6), ["unreachable"]);
+    assert!(worker.is_empty());
+}
+
+#[test]
+fn known_tokens_do_not_wait_for_room() {
+    let data = FakeData::default();
+    let cache = r#"{"shared":false,"max_ttl":"1s","stale_if_error":"1m"}"#;
+    let mut worker = Worker::new(cache, &data);
+    worker.ask("known", First, 1, 0);
+    worker.work(&data, 0);
+    worker.land(1, Some(ACTIVE), &data, 0);
+    worker.ask("junk", First, 2, 2_000);
+    worker.work(&data, 2_000);
+    worker.host.is_refused = true;
+    worker.ask("known", Renewal, 3, 2_001);
+    worker.work(&data, 2_001);
+    assert_eq!(worker.told(3), ["unreachable"]);
+}
+
+#[test]
+fn a_call_awaits_another_workers_lease_for_so_long() {
+    let data = FakeData::default();
+    let mut workers = [(); 2].map(|()| Worker::new("{}", &data));
+    let [one, other] = &mut workers;
+    one.ask("a", First, 1, 0);
+    one.work(&data, 0);
+    other.ask("a", First, 1, 1);
+    other.work(&data, 1);
+    assert_eq!((one.host.out.len(), other.host.out.len()), (1, 0));
+    assert_eq!(other.host.clock, LOOK_AGAIN);
+    for now in [11, 100, 249] {
+        other.tick(&data, now);
+        assert!(other.host.out.is_empty(), "{now}");
+    }
+    other.tick(&data, 251);
+    assert_eq!(
+        (other.host.out.len(), other.host.clock),
+        (1, TICK),
+        "it asks itself"
+    );
+    // The lease is the other's by now: that the first is done does not end it.
+    one.land(1, None, &data, 252);
+    one.ask("a", First, 2, 253);
+    one.work(&data, 253);
+    assert!(one.host.out.is_empty());
+    other.land(1, Some(ACTIVE), &data, 260);
+    one.tick(&data, 261);
+    assert_eq!(one.told(2), ["active"], "the answer was there");
+}
+
+/// What may happen.
+#[derive(Clone, Debug)]
+enum Event {
+    Ask {
+        worker: usize,
+        token: u8,
+        is_known: bool,
+    },
+    Renew {
+        worker: usize,
+        token: u8,
+    },
+    Leave {
+        worker: usize,
+        nth: usize,
+    },
+    Land {
+        worker: usize,
+        nth: usize,
+        body: Option<&'static str>,
+    },
+    Refuse {
+        worker: usize,
+        is_refused: bool,
+    },
+    /// The message that wakes a worker is lost.
+    Lose {
+        worker: usize,
+    },
+    /// A worker does nothing any more.
+    Die {
+        worker: usize,
+    },
+    Pass {
+        millis: u64,
+    },
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let worker = || 0..3_usize;
+    let body = prop::sample::select(vec![Some(ACTIVE), Some(INACTIVE), Some("nonsense"), None]);
+    prop_oneof![
+        8 => (worker(), 0..4_u8, any::<bool>())
+            .prop_map(|(worker, token, is_known)| Event::Ask { worker, token, is_known }),
+        2 => (worker(), 0..4_u8).prop_map(|(worker, token)| Event::Renew { worker, token }),
+        2 => (worker(), any::<usize>()).prop_map(|(worker, nth)| Event::Leave { worker, nth }),
+        6 => (worker(), any::<usize>(), body)
+            .prop_map(|(worker, nth, body)| Event::Land { worker, nth, body }),
+        1 => (worker(), any::<bool>())
+            .prop_map(|(worker, is_refused)| Event::Refuse { worker, is_refused }),
+        1 => worker().prop_map(|worker| Event::Lose { worker }),
+        1 => Just(Event::Die { worker: 0 }),
+        8 => (1..20_u64).prop_map(|millis| Event::Pass { millis }),
+        1 => (100..3_000_u64).prop_map(|millis| Event::Pass { millis }),
+    ]
+}
+
+/// Three workers over one shared store, and what their clients expect.
+struct World {
+    data: FakeData,
+    workers: Vec<Worker>,
+    is_dead: Vec<bool>,
+    /// Who waits, by worker.
+    waiting: Vec<BTreeMap<WaiterId, CallId>>,
+    left: Vec<BTreeSet<WaiterId>>,
+    last_waiter: WaiterId,
+    now: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let data = FakeData::default();
+        let cache = r#"{"max_ttl":"2s","inactive_ttl":"1s"}"#;
+        let workers = (0..3).map(|_| Worker::new(cache, &data)).collect();
+        Self {
+            data,
+            workers,
+            is_dead: vec![false; 3],
+            waiting: vec![BTreeMap::new(); 3],
+            left: vec![BTreeSet::new(); 3],
+            last_waiter: 0,
+            now: 0,
+        }
+    }
+
+    fn happen(&mut self, event: &Event) {
+        let now = self.now;
+        match *event {
+            Event::Ask {
+                worker,
+                token,
+                is_known,
+            } if !self.is_dead[worker] => {
+                self.last_waiter += 1;
+                let rank = if is_known { Renewal } else { First };
+                let asked =
+                    self.workers[worker].ask(&token.to_string(), rank, self.last_waiter, now);
+                self.waiting[worker].insert(self.last_waiter, asked.unwrap());
+            }
+            Event::Renew { worker, token } if !self.is_dead[worker] => {
+                self.workers[worker].renew(&token.to_string(), now);
+            }
+            Event::Leave { worker, nth } if !self.is_dead[worker] => {
+                let unfinished: Vec<_> = self.unfinished(worker);
+                if let Some(waiter) = nth.checked_rem(unfinished.len()).map(|n| unfinished[n]) {
+                    let call = self.waiting[worker][&waiter];
+                    self.workers[worker].leave(call, waiter);
+                    self.left[worker].insert(waiter);
+                }
+            }
+            Event::Land { worker, nth, body } if !self.is_dead[worker] => {
+                let out: Vec<_> = self.workers[worker].host.out.keys().copied().collect();
+                if let Some(callout) = nth.checked_rem(out.len()).map(|n| out[n]) {
+                    self.workers[worker].land(callout, body, &self.data, now);
+                }
+            }
+            Event::Refuse { worker, is_refused } => {
+                self.workers[worker].host.is_refused = is_refused;
+            }
+            Event::Lose { worker } => self.workers[worker].host.is_awake = false,
+            Event::Die { worker } => self.is_dead[worker] = true,
+            Event::Pass { millis } => {
+                for _ in 0..millis {
+                    self.step();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A millisecond passes.
+    fn step(&mut self) {
+        self.now += 1;
+        for (worker, is_dead) in self.workers.iter_mut().zip(&self.is_dead) {
+            if *is_dead {
+                continue;
+            }
+            worker.work(&self.data, self.now);
+            if worker.host.is_to_tick(at(self.now)) {
+                worker.tick(&self.data, self.now);
+            }
+            let calls = worker.host.coordinator.calls.borrow();
+            for since in calls.awaiting_since() {
+                let held = at(self.now).since(since);
+                assert!(held <= LEASE + LOOK_AGAIN, "held back for {held:?}");
+            }
+        }
+    }
+
+    fn unfinished(&self, worker: usize) -> Vec<WaiterId> {
+        let finished = &self.workers[worker].host.finished;
+        let waiters = self.waiting[worker].keys();
+        let waiting = waiters
+            .filter(|waiter| !finished.contains_key(waiter) && !self.left[worker].contains(waiter));
+        waiting.copied().collect()
+    }
+
+    /// The endpoint answers everything, until everybody was told.
+    fn settle(&mut self) {
+        for worker in 0..3 {
+            self.workers[worker].host.is_refused = false;
+        }
+        for _ in 0..3_000 {
+            self.step();
+            for worker in 0..3 {
+                let land = Event::Land {
+                    worker,
+                    nth: 0,
+                    body: Some(ACTIVE),
+                };
+                self.happen(&land);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// Whatever happens, everybody who waits and stays is told exactly once, and nothing is left
+    /// over. That no token is asked about twice at a time and that nobody is held back for longer
+    /// than a lease is checked along the way.
+    #[test]
+    fn everybody_is_told_exactly_once(events in prop::collection::vec(event(), 1..120)) {
+        let mut world = World::new();
+        for event in &events {
+            world.happen(event);
+        }
+        world.settle();
+        for worker in 0..3 {
+            let finished = &world.workers[worker].host.finished;
+            prop_assert!(finished.values().all(|told| told.len() == 1));
+            prop_assert!(world.left[worker].iter().all(|waiter| !finished.contains_key(waiter)));
+            if !world.is_dead[worker] {
+                prop_assert_eq!(world.unfinished(worker), Vec::<WaiterId>::new());
+                prop_assert!(world.workers[worker].is_empty());
+            }
+        }
+    }
+}

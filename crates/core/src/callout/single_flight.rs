@@ -1,0 +1,463 @@
+//! Single flight: the calls of one worker, each with all who wait for it.
+//!
+//! A *call* is the question about one token. It is *pending* until its callout is dispatched, may
+//! on the way *await a lease* that another worker has, is *in flight*, and is *answered* until all
+//! its waiters were told. A *waiter* is a paused request. Tokens in use go before tokens that
+//! nobody knows; of those only so many wait, and not for ever.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::window::Window;
+use crate::cache::lease::LEASE;
+use crate::introspection::health::Rank;
+use crate::introspection::response::Answer;
+use crate::time::Time;
+use crate::token::extract::AccessToken;
+use crate::token::id::{TokenId, TokenKey};
+
+/// How often calls that await another worker's lease look for its answer.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// How often something is done at least.
+pub(super) const TICK: Duration = Duration::from_secs(1);
+
+/// So many calls wait or are under way at once, at most.
+pub(super) const MAX_CALLS: usize = 8192;
+
+/// So much memory their tokens take, at most, in bytes.
+pub(super) const MAX_BYTES: usize = 32 * 1024 * 1024;
+
+/// So long a question about an unknown token is pending, at most.
+pub(super) const MAX_PENDING: Duration = Duration::from_secs(10);
+
+/// Names a call; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CallId(u64);
+
+/// The number of a waiter, the host's own for the request.
+pub type WaiterId = u32;
+
+/// A question about a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// What the token is called.
+    pub token_id: TokenId,
+    /// The token.
+    pub token: AccessToken,
+    /// Whether it is known.
+    pub rank: Rank,
+}
+
+/// The call that a request waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Which one.
+    pub call: CallId,
+    /// Whether this request opened it.
+    pub is_new: bool,
+}
+
+/// There are too many calls already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany;
+
+/// All calls of one worker to one endpoint.
+#[derive(Debug)]
+pub(super) struct Calls<W> {
+    all: HashMap<CallId, Call<W>>,
+    /// Calls that another waiter may still join: not answered yet.
+    open: HashMap<TokenKey, CallId>,
+    by_callout: HashMap<u32, CallId>,
+    /// Pending, by rank.
+    renewals: VecDeque<CallId>,
+    first: VecDeque<CallId>,
+    awaiting: VecDeque<CallId>,
+    answered: VecDeque<CallId>,
+    window: Window,
+    /// How many first questions are in flight.
+    first_in_flight: usize,
+    /// Envoy dispatches nothing until something lands, or the clock ticks.
+    is_blocked: bool,
+    /// How much memory the tokens take, in bytes.
+    bytes: usize,
+    clock: Duration,
+    last_id: u64,
+}
+
+#[derive(Debug)]
+struct Call<W> {
+    question: Question,
+    /// Is asked even if nobody waits for it.
+    is_background: bool,
+    waiters: BTreeMap<WaiterId, W>,
+    since: Time,
+    /// Since when it awaits leases.
+    awaits_since: Option<Time>,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    Pending,
+    /// Taken out of its queue, to be dispatched.
+    Starting,
+    AwaitsLease,
+    InFlight {
+        asked_at: Time,
+    },
+    Answered(Rc<Answer>),
+}
+
+/// A call that is about to be dispatched.
+pub(super) struct Start {
+    pub(super) id: CallId,
+    pub(super) token_id: TokenId,
+    pub(super) is_background: bool,
+    /// Whether another worker may still be let ask first.
+    pub(super) may_await: bool,
+}
+
+/// Some of the waiters of one call, and what they are to be told.
+pub(super) type Finished<W> = (Vec<(WaiterId, W)>, Rc<Answer>);
+
+impl<W> Default for Calls<W> {
+    fn default() -> Self {
+        Self {
+            all: HashMap::new(),
+            open: HashMap::new(),
+            by_callout: HashMap::new(),
+            renewals: VecDeque::new(),
+            first: VecDeque::new(),
+            awaiting: VecDeque::new(),
+            answered: VecDeque::new(),
+            window: Window::default(),
+            first_in_flight: 0,
+            is_blocked: false,
+            bytes: 0,
+            clock: Duration::ZERO,
+            last_id: 0,
+        }
+    }
+}
+
+impl<W> Calls<W> {
+    /// The first request for a token opens a call, the others join it.
+    pub(super) fn ask(
+        &mut self,
+        question: Question,
+        waiter: WaiterId,
+        value: W,
+        now: Time,
+    ) -> Result<Asked, TooMany> {
+        let open = self.open.get(&question.token_id.key).copied();
+        let rank = question.rank;
+        let call = open.map_or_else(|| self.open(question, false, now), Ok)?;
+        self.join(call, rank, waiter, value);
+        Ok(Asked {
+            call,
+            is_new: open.is_none(),
+        })
+    }
+
+    /// Opens a call that nobody waits for; whether there was none yet.
+    pub(super) fn renew(&mut self, question: Question, now: Time) -> bool {
+        !self.open.contains_key(&question.token_id.key) && self.open(question, true, now).is_ok()
+    }
+
+    fn open(
+        &mut self,
+        question: Question,
+        is_background: bool,
+        now: Time,
+    ) -> Result<CallId, TooMany> {
+        let bytes = self.bytes.saturating_add(question.token.as_bytes().len());
+        let is_full = self.all.len() >= MAX_CALLS || bytes > MAX_BYTES;
+        // Tokens that are known are bounded as such.
+        if is_full && question.rank == Rank::First {
+            return Err(TooMany);
+        }
+        self.bytes = bytes;
+        self.last_id = self.last_id.wrapping_add(1);
+        let id = CallId(self.last_id);
+        self.open.insert(question.token_id.key, id);
+        self.lane(question.rank).push_back(id);
+        let call = Call {
+            question,
+            is_background,
+            waiters: BTreeMap::new(),
+            since: now,
+            awaits_since: None,
+            stage: Stage::Pending,
+        };
+        self.all.insert(id, call);
+        Ok(id)
+    }
+
+    fn join(&mut self, id: CallId, rank: Rank, waiter: WaiterId, value: W) {
+        let Some(call) = self.all.get_mut(&id) else {
+            return;
+        };
+        call.waiters.insert(waiter, value);
+        // Somebody has learned meanwhile that the token is good: its question goes first from now
+        // on. What stands for it among the others is skipped.
+        if rank == Rank::Renewal && call.question.rank == Rank::First {
+            if let Stage::InFlight { .. } = call.stage {
+                self.first_in_flight = self.first_in_flight.saturating_sub(1);
+            }
+            call.question.rank = Rank::Renewal;
+            if let Stage::Pending = call.stage {
+                self.renewals.push_back(id);
+            }
+        }
+    }
+
+    pub(super) fn leave(&mut self, id: CallId, waiter: WaiterId) {
+        let Some(call) = self.all.get_mut(&id) else {
+            return;
+        };
+        call.waiters.remove(&waiter);
+        let is_wanted = call.is_background || !call.waiters.is_empty();
+        if let Stage::Pending | Stage::AwaitsLease = call.stage
+            && !is_wanted
+        {
+            self.remove(id);
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: CallId) {
+        let Some(call) = self.all.remove(&id) else {
+            return;
+        };
+        self.bytes = self
+            .bytes
+            .saturating_sub(call.question.token.as_bytes().len());
+        let key = call.question.token_id.key;
+        if self.open.get(&key) == Some(&id) {
+            self.open.remove(&key);
+        }
+        // Calls that are gone are skipped when their turn comes. While nothing moves, a flood of
+        // clients that leave must not pile them up.
+        if self.first.len() > MAX_CALLS.saturating_mul(2) {
+            self.first.retain(|id| self.all.contains_key(id));
+        }
+    }
+
+    fn lane(&mut self, rank: Rank) -> &mut VecDeque<CallId> {
+        match rank {
+            Rank::Renewal => &mut self.renewals,
+            Rank::First => &mut self.first,
+        }
+    }
+
+    pub(super) fn question(&self, id: CallId) -> Option<(TokenId, Rank)> {
+        let question = &self.all.get(&id)?.question;
+        Some((question.token_id, question.rank))
+    }
+
+    pub(super) fn a_waiter(&self, id: CallId) -> Option<WaiterId> {
+        self.all.get(&id)?.waiters.keys().next().copied()
+    }
+
+    pub(super) fn token(&self, id: CallId) -> Option<AccessToken> {
+        Some(self.all.get(&id)?.question.token.clone())
+    }
+
+    /// The next call that may be dispatched: tokens in use before others.
+    pub(super) fn next_start(&mut self, now: Time) -> Option<Start> {
+        if self.is_blocked {
+            return None;
+        }
+        loop {
+            let rank = if self.renewals.is_empty() {
+                Rank::First
+            } else {
+                Rank::Renewal
+            };
+            if rank == Rank::First && !self.admits_first(now) {
+                return None;
+            }
+            let id = self.lane(rank).pop_front()?;
+            if let Some(call) = self.all.get_mut(&id)
+                && matches!(call.stage, Stage::Pending)
+                && call.question.rank == rank
+            {
+                call.stage = Stage::Starting;
+                return Some(Start {
+                    id,
+                    token_id: call.question.token_id,
+                    is_background: call.is_background,
+                    may_await: call.may_await(now),
+                });
+            }
+        }
+    }
+
+    fn admits_first(&mut self, now: Time) -> bool {
+        !self.first.is_empty() && self.window.admits(self.first_in_flight, now)
+    }
+
+    pub(super) fn in_flight(&mut self, id: CallId, callout: u32, now: Time) {
+        if let Some(call) = self.all.get_mut(&id) {
+            call.stage = Stage::InFlight { asked_at: now };
+            if call.question.rank == Rank::First {
+                self.first_in_flight = self.first_in_flight.saturating_add(1);
+            }
+            self.by_callout.insert(callout, id);
+        }
+    }
+
+    /// The call could not be dispatched. If others are in flight it waits until one of them lands;
+    /// whether it does.
+    pub(super) fn put_back(&mut self, id: CallId, now: Time) -> bool {
+        self.window.refused(self.first_in_flight, now);
+        if self.by_callout.is_empty() {
+            return false;
+        }
+        self.is_blocked = true;
+        self.enqueue_again(id);
+        true
+    }
+
+    pub(super) fn await_lease(&mut self, id: CallId, now: Time) {
+        if let Some(call) = self.all.get_mut(&id) {
+            call.stage = Stage::AwaitsLease;
+            call.awaits_since = call.awaits_since.or(Some(now));
+            self.awaiting.push_back(id);
+        }
+    }
+
+    pub(super) fn take_awaiting(&mut self, limit: usize) -> Vec<(CallId, TokenId)> {
+        let some = self.awaiting.len().min(limit);
+        let ids = self.awaiting.drain(..some);
+        let named = ids.filter_map(|id| Some((id, self.all.get(&id)?.question.token_id)));
+        named.collect()
+    }
+
+    pub(super) fn enqueue_again(&mut self, id: CallId) {
+        if let Some(call) = self.all.get_mut(&id) {
+            call.stage = Stage::Pending;
+            let rank = call.question.rank;
+            self.lane(rank).push_front(id);
+        }
+    }
+
+    pub(super) fn landed(
+        &mut self,
+        callout: u32,
+        timeout: Duration,
+        now: Time,
+    ) -> Option<(CallId, TokenId, Time)> {
+        let id = self.by_callout.remove(&callout)?;
+        self.is_blocked = false;
+        let call = self.all.get(&id)?;
+        let Stage::InFlight { asked_at } = call.stage else {
+            return None;
+        };
+        let in_flight = self.first_in_flight;
+        if call.question.rank == Rank::First {
+            self.first_in_flight = in_flight.saturating_sub(1);
+        }
+        let is_wanted = !self.first.is_empty();
+        self.window
+            .answered(asked_at, now, timeout, in_flight, is_wanted);
+        Some((id, call.question.token_id, asked_at))
+    }
+
+    /// The call was answered. Its waiters come out of [`Self::next_waiters`].
+    pub(super) fn answer(&mut self, id: CallId, answer: Answer) {
+        if let Some(call) = self.all.get_mut(&id) {
+            call.stage = Stage::Answered(Rc::new(answer));
+            self.open.remove(&call.question.token_id.key);
+            self.answered.push_back(id);
+        }
+    }
+
+    /// At most `limit` waiters of one call that can be told something.
+    pub(super) fn next_waiters(&mut self, limit: usize) -> Option<Finished<W>> {
+        if limit == 0 {
+            return None;
+        }
+        while let Some(id) = self.answered.front().copied() {
+            if let Some(call) = self.all.get_mut(&id)
+                && let Stage::Answered(answer) = &call.stage
+                && !call.waiters.is_empty()
+            {
+                let answer = Rc::clone(answer);
+                let take = || call.waiters.pop_first();
+                return Some((std::iter::from_fn(take).take(limit).collect(), answer));
+            }
+            self.answered.pop_front();
+            self.remove(id);
+        }
+        None
+    }
+
+    /// Time has passed. Calls that were pending for too long.
+    pub(super) fn tick(&mut self, now: Time) -> Vec<CallId> {
+        self.is_blocked = false;
+        let mut too_old = Vec::new();
+        while let Some(id) = self.first.front().copied() {
+            match self.all.get(&id) {
+                Some(call) if call.is_first_pending() => {
+                    if now.since(call.since) < MAX_PENDING {
+                        break;
+                    }
+                    too_old.push(id);
+                }
+                _ => {}
+            }
+            self.first.pop_front();
+        }
+        too_old
+    }
+
+    pub(super) fn has_work(&mut self, now: Time) -> bool {
+        let may_start = !self.is_blocked && (!self.renewals.is_empty() || self.admits_first(now));
+        may_start || !self.answered.is_empty()
+    }
+
+    /// How often the clock is to tick from now on, if that is new.
+    pub(super) fn set_clock(&mut self) -> Option<Duration> {
+        let clock = if self.awaiting.is_empty() {
+            TICK
+        } else {
+            LOOK_AGAIN
+        };
+        (std::mem::replace(&mut self.clock, clock) != clock).then_some(clock)
+    }
+}
+
+impl<W> Call<W> {
+    /// Whether another worker may still be let ask first: nobody waits for others for longer than
+    /// a lease holds.
+    fn may_await(&self, now: Time) -> bool {
+        let awaits_for = |since: Time| now.since(since).max(since.since(now));
+        self.awaits_since
+            .is_none_or(|since| awaits_for(since) < LEASE)
+    }
+
+    fn is_first_pending(&self) -> bool {
+        matches!(self.stage, Stage::Pending) && self.question.rank == Rank::First
+    }
+}
+
+/// What tests look at.
+#[cfg(test)]
+impl<W> Calls<W> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+            && self.open.is_empty()
+            && self.by_callout.is_empty()
+            && self.answered.is_empty()
+            && self.first_in_flight == 0
+            && self.bytes == 0
+    }
+
+    /// Since when calls await leases.
+    pub(super) fn awaiting_since(&self) -> impl Iterator<Item = Time> {
+        let awaiting = self.awaiting.iter();
+        awaiting.filter_map(|id| self.all.get(id)?.awaits_since)
+    }
+}

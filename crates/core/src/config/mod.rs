@@ -1,0 +1,213 @@
+//! From the plugin configuration as it is written to an [`Authorizer`] that no code needs to
+//! doubt. What cannot work is refused here, with one line that names the key.
+
+mod cache;
+mod forward;
+mod introspection;
+mod protected_resource;
+mod raw;
+mod requirement;
+mod rules;
+mod wire;
+
+use std::fmt;
+use std::time::Duration;
+
+use http::HeaderName;
+use raw::{Integer, RawChallenge, RawConfig, RawPrecheck, RawToken};
+
+use crate::authorizer::Authorizer;
+use crate::callout::provider::Provider;
+use crate::json::object::JsonObject;
+use crate::reply::challenge::ChallengeParameters;
+use crate::reply::metadata::ProtectedResource;
+use crate::token::claims::{ClaimId, ClaimPath, WantedClaims};
+use crate::token::extract::TokenSource;
+use crate::token::jwt::Precheck;
+
+/// Why a configuration is refused: one line that names the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    key: String,
+    problem: String,
+}
+
+/// Reads the plugin configuration, JSON or a `google.protobuf.Struct`, and makes an authorizer of
+/// it. `env` looks up a variable in the VM's environment.
+pub fn parse(
+    bytes: &[u8],
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<Authorizer, ConfigError> {
+    let value = wire::read(bytes).or_else(|error| refuse(".", error.to_string()))?;
+    match serde_path_to_error::deserialize(value) {
+        Ok(JsonObject(raw)) => authorizer(raw, env),
+        Err(error) => refuse(error.path().to_string(), error.inner().to_string()),
+    }
+}
+
+fn authorizer(
+    raw: RawConfig,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<Authorizer, ConfigError> {
+    let mut claims = WantedClaims::default();
+    let mut introspection = introspection::introspection_config(raw.introspection.0, &env)?;
+    let token = token(raw.token.0)?;
+    let rules = rules::build_rules(raw.required_scopes, raw.rules, &mut claims)?;
+    let forwarding = forward::forwarding(raw.forward.0, &token.header, &mut claims)?;
+    if rules.go_by_routes() && forwarding.changes_headers() {
+        return refuse(
+            "forward",
+            "only `filter_state` where a rule has `match.route`: when headers change, Envoy \
+             chooses the route anew, and not by the rules",
+        );
+    }
+    introspection.response.claims = claims;
+    introspection.response.keeps_payload = forwarding.payload_header.is_some();
+    let protected_resource = protected_resource::build_protected_resource(raw.protected_resource)?;
+    let cache = cache::build_cache(raw.cache.0, &introspection)?;
+    Ok(Authorizer {
+        provider: Provider::new(introspection, cache),
+        token,
+        precheck: raw
+            .jwt_precheck
+            .map(|JsonObject(raw)| precheck(raw))
+            .transpose()?,
+        rules,
+        forwarding,
+        challenge: challenge(raw.challenge.0, protected_resource.as_ref())?,
+        protected_resource,
+        failure_mode_allow: raw.failure_mode_allow,
+    })
+}
+
+/// How far clocks may differ if nothing is said.
+const DEFAULT_LEEWAY: Duration = Duration::from_secs(60);
+
+/// The longest `token.max_length`: more than Envoy takes in all headers together by default.
+const MAX_TOKEN_LENGTH: u64 = 65_536;
+
+fn token(raw: RawToken) -> Result<TokenSource, ConfigError> {
+    let header = raw.header.unwrap_or_else(|| "authorization".to_owned());
+    let scheme = raw.scheme.unwrap_or_else(|| "Bearer".to_owned());
+    let max_length = raw.max_length.map_or(8192, |Integer(length)| length);
+    // A scheme is a token as a method is (RFC 9110 section 11.1).
+    if !scheme.is_empty() && http::Method::from_bytes(scheme.as_bytes()).is_err() {
+        return refuse(
+            "token.scheme",
+            format!("{scheme:?} is no authentication scheme, e.g. `Bearer`, or `\"\"` for none"),
+        );
+    }
+    if !(1..=MAX_TOKEN_LENGTH).contains(&max_length) {
+        return refuse(
+            "token.max_length",
+            format!("{max_length} is not within 1 to {MAX_TOKEN_LENGTH} bytes"),
+        );
+    }
+    Ok(TokenSource {
+        header: header_name("token.header", &header)?,
+        scheme,
+        max_length: usize::try_from(max_length).unwrap_or(usize::MAX),
+    })
+}
+
+fn precheck(raw: RawPrecheck) -> Result<Precheck, ConfigError> {
+    if raw.issuer.as_ref().is_some_and(String::is_empty) {
+        return refuse("jwt_precheck.issuer", "is empty; expected an issuer");
+    }
+    let leeway = match raw.leeway {
+        None => DEFAULT_LEEWAY,
+        Some(text) => humantime::parse_duration(&text).or_else(|_| {
+            refuse(
+                "jwt_precheck.leeway",
+                format!("{text:?} is no duration, e.g. `60s`, or `0s` for none"),
+            )
+        })?,
+    };
+    Ok(Precheck {
+        issuer: raw.issuer,
+        leeway,
+    })
+}
+
+fn challenge(
+    raw: RawChallenge,
+    described: Option<&ProtectedResource>,
+) -> Result<ChallengeParameters, ConfigError> {
+    let quotable = |key, text: &Option<String>| match text {
+        Some(text)
+            if !text
+                .bytes()
+                .all(|b| matches!(b, b' '..=b'~') && !b"\"\\".contains(&b)) =>
+        {
+            refuse(
+                key,
+                format!("{text:?} is not of printable ASCII without `\"` and `\\`"),
+            )
+        }
+        _ => Ok(()),
+    };
+    quotable("challenge.realm", &raw.realm)?;
+    quotable("challenge.resource_metadata", &raw.resource_metadata)?;
+    if let Some(url) = &raw.resource_metadata
+        && crate::introspection::request::Endpoint::parse(url).is_err()
+    {
+        return refuse(
+            "challenge.resource_metadata",
+            format!("{url:?} is no http or https URL"),
+        );
+    }
+    Ok(ChallengeParameters {
+        realm: raw.realm,
+        resource_metadata: raw
+            .resource_metadata
+            .or_else(|| described.map(|resource| resource.url().to_owned())),
+    })
+}
+
+/// The claim of that name, which is wanted from now on.
+fn claim(key: &str, path: &str, claims: &mut WantedClaims) -> Result<ClaimId, ConfigError> {
+    match ClaimPath::parse(path) {
+        Ok(path) => Ok(claims.want(path)),
+        Err(error) => refuse(key, error.to_string()),
+    }
+}
+
+/// A header's name, lower-case.
+fn header_name(key: &str, name: &str) -> Result<String, ConfigError> {
+    match HeaderName::from_bytes(name.as_bytes()) {
+        Ok(name) => Ok(name.as_str().to_owned()),
+        Err(_) => refuse(key, format!("{name:?} is no header name")),
+    }
+}
+
+fn refuse<T>(key: impl Into<String>, problem: impl Into<String>) -> Result<T, ConfigError> {
+    Err(ConfigError::new(key, problem))
+}
+
+impl ConfigError {
+    fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = match self.key.as_str() {
+            "." => format!("configuration: {}", self.problem),
+            key => format!("configuration: {key}: {}", self.problem),
+        };
+        // Keys are the operator's text too: the line stays one line.
+        f.write_str(&line.replace(char::is_control, " "))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+#[allow(clippy::too_many_lines, reason = "tables are as long as they are")]
+mod tests;

@@ -1,0 +1,354 @@
+//! The introspection request, as a value.
+
+use std::fmt;
+
+use http::Uri;
+use thiserror::Error;
+
+use super::IntrospectionConfig;
+use crate::introspection::fingerprint::Fingerprint;
+use crate::token::extract::AccessToken;
+
+/// The endpoint's address, split as a callout needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    scheme: &'static str,
+    authority: String,
+    path: String,
+}
+
+/// Why a text is no endpoint.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("expected an http or https URL with a host, without user, password and fragment")]
+pub struct EndpointError;
+
+/// Names and values that the operator adds to each request. Values never print.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ExtraFields(pub Vec<(String, String)>);
+
+/// A secret that never prints its content.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+/// A callout's request: pseudo-headers first, then headers, then the body.
+#[derive(PartialEq, Eq)]
+pub struct IntrospectionRequest<'a> {
+    /// Names (lower-case) and values.
+    pub headers: Vec<(&'a str, String)>,
+    /// The body; its length is Envoy's to set.
+    pub body: Vec<u8>,
+}
+
+impl Endpoint {
+    /// Parses the endpoint's URL.
+    pub fn parse(url: &str) -> Result<Self, EndpointError> {
+        let uri: Uri = url.parse().map_err(|_| EndpointError)?;
+        let scheme = match uri.scheme_str() {
+            Some("http") => "http",
+            Some("https") => "https",
+            _ => return Err(EndpointError),
+        };
+        let authority = uri.authority().ok_or(EndpointError)?;
+        if authority.as_str().contains('@') || authority.host().is_empty() || url.contains('#') {
+            return Err(EndpointError);
+        }
+        Ok(Self {
+            scheme,
+            authority: authority.to_string(),
+            path: uri
+                .path_and_query()
+                .map_or_else(|| "/".to_owned(), ToString::to_string),
+        })
+    }
+}
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The secret itself, for the introspection request and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl fmt::Debug for ExtraFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+impl ExtraFields {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+impl IntrospectionConfig {
+    /// The request that asks about `token`.
+    pub fn request(&self, token: &AccessToken) -> IntrospectionRequest<'_> {
+        let body = self.response.api.body(token, &self.parameters);
+        let mut headers = vec![
+            (":method", "POST".to_owned()),
+            (":scheme", self.endpoint.scheme.to_owned()),
+            (":authority", self.endpoint.authority.clone()),
+            (":path", self.endpoint.path.clone()),
+            ("content-type", body.content_type.to_owned()),
+            ("accept", "application/json".to_owned()),
+        ];
+        let authorization = self.response.api.authorization();
+        headers.extend(authorization.map(|value| ("authorization", value)));
+        let extra = self.headers.0.iter();
+        headers.extend(extra.map(|(name, value)| (name.as_str(), value.clone())));
+        IntrospectionRequest {
+            headers,
+            body: body.bytes,
+        }
+    }
+
+    /// Tells this configuration's requests apart from any other's, and so their answers; and what
+    /// is read out of them, where that is more than they say.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let reading = self.response.api.reading();
+        // A request about no token holds everything but the token.
+        let request = self.request(&AccessToken::none());
+        let headers = request.headers.iter();
+        let parts = headers.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+        let fixed = [
+            self.response.api.name().as_bytes(),
+            self.cluster.as_bytes(),
+            request.body.as_slice(),
+            reading.as_slice(),
+        ];
+        Fingerprint::of(fixed.into_iter().chain(parts))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::introspection::api::Api;
+    use crate::introspection::api::rfc7662::{ClientAuthentication, Rfc7662};
+    use crate::introspection::api::texas::Texas;
+    use crate::introspection::response::ResponseReader;
+
+    /// Any configuration for that cluster.
+    pub(in crate::introspection) fn config_of_cluster(cluster: &str) -> IntrospectionConfig {
+        IntrospectionConfig {
+            cluster: cluster.to_owned(),
+            ..config(rfc7662(None), &[], &[])
+        }
+    }
+
+    #[test]
+    fn endpoints() {
+        let ok = |scheme, authority: &str, path: &str| {
+            Ok(Endpoint {
+                scheme,
+                authority: authority.to_owned(),
+                path: path.to_owned(),
+            })
+        };
+        let cases = [
+            (
+                "http://127.0.0.1:7164/api/v1/introspect",
+                ok("http", "127.0.0.1:7164", "/api/v1/introspect"),
+            ),
+            (
+                "https://idp.example.com",
+                ok("https", "idp.example.com", "/"),
+            ),
+            ("HTTP://idp/i", ok("http", "idp", "/i")),
+            ("http://[::1]:80/i", ok("http", "[::1]:80", "/i")),
+            ("https://idp/i?a=b", ok("https", "idp", "/i?a=b")),
+            ("ftp://idp/i", Err(EndpointError)),
+            ("/api/v1/introspect", Err(EndpointError)),
+            ("idp.example.com", Err(EndpointError)),
+            ("http://", Err(EndpointError)),
+            ("http:///path", Err(EndpointError)),
+            ("http://user:pass@idp/i", Err(EndpointError)),
+            ("http://idp/i#f", Err(EndpointError)),
+            ("http://idp/a b", Err(EndpointError)),
+            ("", Err(EndpointError)),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(Endpoint::parse(url), expected, "{url}");
+        }
+    }
+
+    fn config(
+        api: Api,
+        headers: &[(&str, &str)],
+        parameters: &[(&str, &str)],
+    ) -> IntrospectionConfig {
+        let fields = |pairs: &[(&str, &str)]| {
+            let owned = pairs
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+            ExtraFields(owned.collect())
+        };
+        IntrospectionConfig {
+            cluster: "idp".to_owned(),
+            endpoint: Endpoint::parse("http://idp:7164/i").unwrap(),
+            response: ResponseReader {
+                api,
+                ..ResponseReader::default()
+            },
+            headers: fields(headers),
+            parameters: fields(parameters),
+            timeout: Duration::from_secs(1),
+        }
+    }
+
+    fn rfc7662(client_authentication: Option<ClientAuthentication>) -> Api {
+        Api::Rfc7662(Rfc7662 {
+            client_authentication,
+            ..Rfc7662::default()
+        })
+    }
+
+    fn check(config: &IntrospectionConfig, headers: &[(&str, &str)], body: &str) {
+        let token = AccessToken::new("a+b/c==");
+        let request = config.request(&token);
+        let found: Vec<_> = request
+            .headers
+            .iter()
+            .map(|(n, v)| (*n, v.as_str()))
+            .collect();
+        let fixed = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":authority", "idp:7164"),
+            (":path", "/i"),
+        ];
+        let expected: Vec<_> = fixed.iter().chain(headers).copied().collect();
+        assert_eq!(found, expected);
+        assert_eq!(String::from_utf8(request.body).unwrap(), body);
+    }
+
+    const JSON: (&str, &str) = ("content-type", "application/json");
+    const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+    const ACCEPT: (&str, &str) = ("accept", "application/json");
+
+    #[test]
+    fn texas() {
+        let api = || Api::Texas(Texas::default());
+        check(
+            &config(api(), &[], &[]),
+            &[JSON, ACCEPT],
+            r#"{"identity_provider":"maskinporten","token":"a+b/c=="}"#,
+        );
+        check(
+            &config(api(), &[("x-app", "me")], &[("z", "1\"2")]),
+            &[JSON, ACCEPT, ("x-app", "me")],
+            r#"{"identity_provider":"maskinporten","token":"a+b/c==","z":"1\"2"}"#,
+        );
+    }
+
+    #[test]
+    fn rfc7662_form_and_client_authentication() {
+        let secret = || Secret::new("p:w +%å".to_owned());
+        let client_id = || "my:api".to_owned();
+        let token = "token=a%2Bb%2Fc%3D%3D";
+        check(&config(rfc7662(None), &[], &[]), &[FORM, ACCEPT], token);
+        check(
+            &config(
+                Api::Rfc7662(Rfc7662 {
+                    token_type_hint: Some("access_token".to_owned()),
+                    ..Rfc7662::default()
+                }),
+                &[],
+                &[("resource", "https://a/&b")],
+            ),
+            &[FORM, ACCEPT],
+            &format!("{token}&token_type_hint=access_token&resource=https%3A%2F%2Fa%2F%26b"),
+        );
+        check(
+            &config(
+                rfc7662(Some(ClientAuthentication::Basic {
+                    client_id: client_id(),
+                    secret: secret(),
+                })),
+                &[],
+                &[],
+            ),
+            // my%3Aapi:p%3Aw%20%2B%25%C3%A5
+            &[
+                FORM,
+                ACCEPT,
+                (
+                    "authorization",
+                    "Basic bXklM0FhcGk6cCUzQXclMjAlMkIlMjUlQzMlQTU=",
+                ),
+            ],
+            token,
+        );
+        check(
+            &config(
+                rfc7662(Some(ClientAuthentication::Post {
+                    client_id: client_id(),
+                    secret: secret(),
+                })),
+                &[],
+                &[],
+            ),
+            &[FORM, ACCEPT],
+            &format!("{token}&client_id=my%3Aapi&client_secret=p%3Aw+%2B%25%C3%A5"),
+        );
+        check(
+            &config(
+                rfc7662(Some(ClientAuthentication::Bearer {
+                    secret: Secret::new("xyz".to_owned()),
+                })),
+                &[],
+                &[],
+            ),
+            &[FORM, ACCEPT, ("authorization", "Bearer xyz")],
+            token,
+        );
+    }
+
+    #[test]
+    fn other_requests_and_other_readings_of_statuses_have_other_fingerprints() {
+        let with = |statuses: &[u16]| {
+            let mut config = config_of_cluster("idp");
+            config.response.api = Api::Rfc7662(Rfc7662 {
+                inactive_statuses: statuses.to_vec(),
+                ..Rfc7662::default()
+            });
+            config.fingerprint()
+        };
+        assert_eq!(with(&[]), with(&[]));
+        assert_eq!(with(&[]), config_of_cluster("idp").fingerprint());
+        assert_ne!(with(&[]), config_of_cluster("other").fingerprint());
+        assert_ne!(with(&[]), with(&[404]));
+        assert_ne!(with(&[404]), with(&[404, 410]));
+    }
+
+    #[test]
+    fn nothing_secret_prints() {
+        let config = config(
+            rfc7662(Some(ClientAuthentication::Basic {
+                client_id: "me".to_owned(),
+                secret: Secret::new("hidden".to_owned()),
+            })),
+            &[("x-key", "hidden")],
+            &[("key", "hidden")],
+        );
+        let printed = format!("{config:?}");
+        assert!(
+            printed.contains("x-key") && !printed.contains("hidden"),
+            "{printed}"
+        );
+    }
+}

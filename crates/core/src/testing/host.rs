@@ -1,0 +1,159 @@
+//! What carries out the effects of asking: callouts that are out until somebody lands them, a
+//! clock that is told when to tick.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::cache::shared::SharedData;
+use crate::callout::coordinator::Coordinator;
+use crate::callout::effect::{BATCH, Effect, Report, Turn};
+use crate::callout::provider::Provider;
+use crate::callout::single_flight::{CallId, Question, WaiterId};
+use crate::introspection::error::IntrospectionError;
+use crate::introspection::response::{Answer, Reply};
+use crate::time::Time;
+
+/// One worker's host. Waiters have no value.
+#[derive(Debug, Default)]
+pub struct FakeHost {
+    /// The protocol that it serves.
+    pub coordinator: Coordinator<()>,
+    /// Callouts that are out, by number, and the token of each.
+    pub out: BTreeMap<u32, String>,
+    /// How many callouts were to be dispatched.
+    pub callouts: usize,
+    last_callout: u32,
+    /// What each waiter was told, in order.
+    pub finished: BTreeMap<WaiterId, Vec<Answer>>,
+    /// What was to be reported.
+    pub reports: Vec<Report>,
+    /// How often the clock is to tick.
+    pub clock: Duration,
+    /// When it has ticked last, or was set.
+    pub ticked_at: Option<Time>,
+    /// Whether a turn is to follow.
+    pub is_awake: bool,
+    /// Whether callouts are not dispatched: there is no host, or no room.
+    pub is_refused: bool,
+}
+
+impl FakeHost {
+    /// A request begins to wait; `None` if it cannot.
+    pub fn ask(
+        &mut self,
+        question: Question,
+        waiter: WaiterId,
+        provider: &Provider,
+        now: Time,
+    ) -> Option<CallId> {
+        let asked = self
+            .coordinator
+            .ask(question, waiter, (), provider, now)
+            .ok()?;
+        self.is_awake |= asked.is_new;
+        Some(asked.call)
+    }
+
+    /// A token is asked about though nobody waits; whether that is new.
+    pub fn renew(&mut self, question: Question, now: Time) -> bool {
+        let is_new = self.coordinator.renew(question, now);
+        self.is_awake |= is_new;
+        is_new
+    }
+
+    /// Turns, until there is nothing more to do.
+    pub fn work(&mut self, provider: &Provider, data: &impl SharedData, now: Time) {
+        while self.is_awake {
+            self.turn(Turn::default(), provider, data, now);
+        }
+    }
+
+    /// The clock ticks.
+    pub fn tick(&mut self, provider: &Provider, data: &impl SharedData, now: Time) {
+        let turn = self.coordinator.tick(provider, now);
+        self.ticked_at = Some(now);
+        self.turn(turn, provider, data, now);
+        self.work(provider, data, now);
+    }
+
+    /// Whether the clock is to tick by now. One that was never set is.
+    pub fn is_to_tick(&self, now: Time) -> bool {
+        self.ticked_at.is_none_or(|at| now.since(at) >= self.clock)
+    }
+
+    /// A callout is answered with a 200 and this body, or times out.
+    pub fn land(
+        &mut self,
+        callout: u32,
+        body: Option<&str>,
+        provider: &Provider,
+        data: &impl SharedData,
+        now: Time,
+    ) {
+        self.reply(callout, body.map(|body| (200, body)), provider, data, now);
+    }
+
+    /// A callout is answered with this status and body, or times out.
+    pub fn reply(
+        &mut self,
+        callout: u32,
+        reply: Option<(u16, &str)>,
+        provider: &Provider,
+        data: &impl SharedData,
+        now: Time,
+    ) {
+        self.out.remove(&callout);
+        let reply = Reply {
+            status: Some(reply.map_or(504, |(status, _)| status)),
+            from_upstream: reply.is_some(),
+            body: reply.map(|(_, body)| body.as_bytes()),
+        };
+        self.coordinator.landed(callout, reply, provider, data, now);
+        self.turn(Turn::default(), provider, data, now);
+        self.work(provider, data, now);
+    }
+
+    /// One call of the VM: what it does is bounded.
+    fn turn(&mut self, mut turn: Turn, provider: &Provider, data: &impl SharedData, now: Time) {
+        let (mut dispatched, mut finished) = (0, 0);
+        self.is_awake = false;
+        while let Some(effect) = self.coordinator.next_effect(&mut turn, provider, data, now) {
+            match effect {
+                Effect::Dispatch { call, token } => {
+                    dispatched += 1;
+                    let result = self.dispatch(token.expose());
+                    self.coordinator
+                        .dispatched(call, result, provider, data, now);
+                }
+                Effect::Finish { waiters, answer } => {
+                    finished += waiters.len();
+                    for (waiter, ()) in waiters {
+                        let told = self.finished.entry(waiter).or_default();
+                        told.push((*answer).clone());
+                    }
+                }
+                Effect::Report(report) => self.reports.push(report),
+                Effect::Wake => self.is_awake = true,
+                Effect::SetClock(clock) => {
+                    self.clock = clock;
+                    self.ticked_at = Some(now);
+                }
+            }
+        }
+        assert!(dispatched <= BATCH && finished <= BATCH, "too much at once");
+    }
+
+    fn dispatch(&mut self, token: &str) -> Result<u32, IntrospectionError> {
+        self.callouts += 1;
+        if self.is_refused {
+            return Err(IntrospectionError::NotDispatched);
+        }
+        assert!(
+            !self.out.values().any(|out| out == token),
+            "{token} is asked about twice at a time"
+        );
+        self.last_callout += 1;
+        self.out.insert(self.last_callout, token.to_owned());
+        Ok(self.last_callout)
+    }
+}

@@ -1,0 +1,342 @@
+//! What the upstream is told about the token, and what it must not be told by anyone else.
+//!
+//! Headers that the filter sets are *managed*: the client's copies are removed from every request
+//! before anything is decided. A claim reaches the upstream as it is or not at all: what a header
+//! cannot carry unchanged, or could be taken for something else, stays out, as if the claim were
+//! absent.
+
+use std::borrow::Cow;
+
+use serde_json::{Number, Value};
+
+use crate::json;
+use crate::token::claims::ClaimId;
+use crate::token::facts::TokenFacts;
+
+/// A longer value stays out, in bytes: upstreams have limits of their own.
+pub(crate) const MAX_VALUE: usize = 16 * 1024;
+
+/// What is told.
+#[derive(Debug, Default)]
+pub struct Forwarding {
+    /// Headers by their lower-case names, each with the claim that it carries.
+    pub headers: Vec<(String, ClaimId)>,
+    /// The header that carries all claims, as base64url of JSON.
+    pub payload_header: Option<String>,
+    /// Names in Envoy's filter state, each with the claim that stands there.
+    pub filter_state: Vec<(String, ClaimId)>,
+    /// The header that the token came in, if the upstream is not to see it.
+    pub token_header: Option<String>,
+}
+
+/// One change to a request that is let through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit<'a> {
+    /// A header is removed.
+    RemoveHeader(&'a str),
+    /// A header is set.
+    SetHeader(&'a str, Cow<'a, str>),
+    /// Something is put into Envoy's filter state.
+    SetFilterState(&'a str, Cow<'a, str>),
+}
+
+impl Forwarding {
+    /// The managed headers, by their lower-case names.
+    pub fn managed(&self) -> impl Iterator<Item = &str> {
+        let headers = self.headers.iter().map(|(name, _)| name);
+        headers.chain(&self.payload_header).map(String::as_str)
+    }
+
+    /// Whether it changes request headers.
+    pub fn changes_headers(&self) -> bool {
+        self.token_header.is_some() || self.managed().next().is_some()
+    }
+
+    /// What is changed in a request that is let through; with the facts about its token, if it is
+    /// for them that it is.
+    pub fn edits<'a>(&'a self, facts: Option<&'a TokenFacts>) -> impl Iterator<Item = Edit<'a>> {
+        let token = self.token_header.iter();
+        let token = token.map(|name| Edit::RemoveHeader(name));
+        token.chain(facts.into_iter().flat_map(|facts| self.told(facts)))
+    }
+
+    fn told<'a>(&'a self, facts: &'a TokenFacts) -> impl Iterator<Item = Edit<'a>> {
+        let text = |id: &ClaimId| facts.claims.get(*id).and_then(text);
+        let headers = self.headers.iter();
+        let headers = headers.filter_map(move |(name, id)| Some(Edit::SetHeader(name, text(id)?)));
+        let payload = self.payload_header.as_deref().zip(facts.payload.as_deref());
+        let payload = payload.map(|(name, payload)| Edit::SetHeader(name, payload.into()));
+        let states = self.filter_state.iter();
+        let states =
+            states.filter_map(move |(name, id)| Some(Edit::SetFilterState(name, text(id)?)));
+        headers.chain(payload).chain(states)
+    }
+}
+
+/// A claim as a text: strings, numbers, booleans, and arrays of strings without spaces, joined by
+/// a space. `None` if it has no text, or one that would not arrive as it is.
+fn text(claim: &Value) -> Option<Cow<'_, str>> {
+    let text = match claim {
+        Value::String(text) => Cow::Borrowed(text.as_str()),
+        Value::Number(number) => Cow::Owned(number_text(number)?),
+        Value::Bool(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
+        Value::Array(items) => Cow::Owned(joined(items)?),
+        Value::Null | Value::Object(_) => return None,
+    };
+    can_stand_in_a_header(&text).then_some(text)
+}
+
+/// A whole number is written as one. Beyond 2⁵³ a float is not exact, and may have been read from
+/// another number.
+fn number_text(number: &Number) -> Option<String> {
+    match json::integer(number) {
+        Some(integer) => Some(integer.to_string()),
+        None => json::exact(number).map(|_| number.to_string()),
+    }
+}
+
+fn joined(items: &[Value]) -> Option<String> {
+    let is_word = |text: &&str| !text.is_empty() && !text.contains(char::is_whitespace);
+    let words = items.iter().map(|item| item.as_str().filter(is_word));
+    Some(words.collect::<Option<Vec<_>>>()?.join(" "))
+}
+
+/// Whether the text arrives unchanged (RFC 9110 section 5.5): no control characters, no space at
+/// its ends, which is taken off on the way, and something at all.
+pub(crate) fn can_stand_in_a_header(text: &str) -> bool {
+    (1..=MAX_VALUE).contains(&text.len())
+        && !text.contains(char::is_control)
+        && text.trim().len() == text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+    use serde_json::{Map, json};
+
+    use super::*;
+    use crate::token::claims::{ClaimPath, WantedClaims};
+
+    #[test]
+    fn claims_that_have_a_text() {
+        let longest = "x".repeat(MAX_VALUE);
+        for (claim, expected) in [
+            (json!("a"), "a"),
+            (json!("a  b"), "a  b"),
+            (json!("a,b;c=\"d\\\""), "a,b;c=\"d\\\""),
+            (json!("null"), "null"),
+            (json!("blåbær 🫐"), "blåbær 🫐"),
+            (json!("a\u{a0}b\u{2028}c"), "a\u{a0}b\u{2028}c"),
+            (json!(longest), &*longest),
+            (json!(0), "0"),
+            (json!(u64::MAX), "18446744073709551615"),
+            (json!(1e2), "100"),
+            (json!(-0.0), "0"),
+            (json!(-7), "-7"),
+            (json!(1.5), "1.5"),
+            (json!(u64::MAX), "18446744073709551615"),
+            (json!(true), "true"),
+            (json!(false), "false"),
+            (json!(["a"]), "a"),
+            (json!(["a", "b:c", "æ"]), "a b:c æ"),
+        ] {
+            assert_eq!(text(&claim).as_deref(), Some(expected), "{claim}");
+        }
+    }
+
+    #[test]
+    fn claims_that_have_none() {
+        let long = "x".repeat(MAX_VALUE + 1);
+        // Two bytes each: as many characters as may be, but more bytes.
+        let wide = "æ".repeat(MAX_VALUE / 2 + 1);
+        let joined = ["x".repeat(MAX_VALUE / 2), "x".repeat(MAX_VALUE / 2)];
+        for claim in [
+            json!(null),
+            json!({}),
+            json!({ "a": "b" }),
+            json!(""),
+            json!(" "),
+            json!(" a"),
+            json!("a "),
+            json!("\u{a0}a"),
+            json!("a\u{3000}"),
+            json!("a\r\nb: c"),
+            json!("a\n"),
+            json!("\ra"),
+            json!("a\0b"),
+            json!("a\tb"),
+            json!("a\u{1b}b"),
+            json!("a\u{7f}b"),
+            json!("a\u{80}b"),
+            json!("a\u{9f}b"),
+            json!(long),
+            json!(wide),
+            json!([]),
+            json!([""]),
+            json!(["a", ""]),
+            json!(["a", "", "b"]),
+            json!(["a b"]),
+            json!(["a", "b\tc"]),
+            json!(["a", "b\u{a0}c"]),
+            json!(["a", "b\u{7f}"]),
+            json!(["a", 1]),
+            json!(["a", null]),
+            json!(["a", ["b"]]),
+            json!(joined),
+        ] {
+            assert_eq!(text(&claim), None, "{claim:.40}");
+        }
+    }
+
+    /// Two headers, a name in the filter state, and more claims than are asked for.
+    fn forwarding() -> (Forwarding, WantedClaims) {
+        let mut wanted = WantedClaims::default();
+        let mut want = |name: &str, path| {
+            let path = ClaimPath::parse(path).unwrap();
+            (name.to_owned(), wanted.want(path))
+        };
+        let forwarding = Forwarding {
+            headers: vec![want("x-one", "one"), want("x-two", "two.inner")],
+            payload_header: Some("x-all".to_owned()),
+            filter_state: vec![want("three", "three")],
+            token_header: Some("x-token".to_owned()),
+        };
+        (forwarding, wanted)
+    }
+
+    #[test]
+    fn who_is_told_what() {
+        let (forwarding, wanted) = forwarding();
+        let managed: Vec<_> = forwarding.managed().collect();
+        assert_eq!(managed, ["x-one", "x-two", "x-all"]);
+        let remove = || Edit::RemoveHeader("x-token");
+        let edits: Vec<_> = forwarding.edits(None).collect();
+        assert_eq!(edits, [remove()], "without facts");
+
+        let mut facts = TokenFacts::default();
+        let edits: Vec<_> = forwarding.edits(Some(&facts)).collect();
+        assert_eq!(edits, [remove()], "without claims");
+
+        let answer = json!({ "one": 1, "two": { "inner": "b" }, "three": ["c", "d"], "four": 4 });
+        facts.claims = wanted.find_in(&answer);
+        facts.payload = Some("e30".to_owned());
+        let edits: Vec<_> = forwarding.edits(Some(&facts)).collect();
+        let expected = [
+            remove(),
+            Edit::SetHeader("x-one", "1".into()),
+            Edit::SetHeader("x-two", "b".into()),
+            Edit::SetHeader("x-all", "e30".into()),
+            Edit::SetFilterState("three", "c d".into()),
+        ];
+        assert_eq!(edits, expected);
+    }
+
+    #[test]
+    fn nothing_to_tell() {
+        let nothing = Forwarding::default();
+        let facts = TokenFacts {
+            payload: Some("e30".to_owned()),
+            ..TokenFacts::default()
+        };
+        assert_eq!(nothing.managed().count(), 0);
+        assert_eq!(nothing.edits(Some(&facts)).count(), 0);
+    }
+
+    /// Any text; half of its characters are such as make trouble in a header.
+    fn any_text() -> impl Strategy<Value = String> {
+        const TROUBLE: &str = "\r\n\t\0\u{1b}\u{7f}\u{85}  \":,\u{a0}\u{2028}æ🫐";
+        let trouble: Vec<char> = TROUBLE.chars().collect();
+        let character = prop_oneof![
+            3 => prop::char::range('!', '~'),
+            1 => any::<char>(),
+            2 => prop::sample::select(trouble),
+        ];
+        let text = prop::collection::vec(character, 0..6);
+        let text = text.prop_map(|characters| characters.into_iter().collect::<String>());
+        let about_too_long = (MAX_VALUE - 2..MAX_VALUE + 3).prop_map(|length| "x".repeat(length));
+        prop_oneof![20 => text, 1 => about_too_long]
+    }
+
+    fn any_claim() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            4 => any_text().prop_map(Value::from),
+            1 => any::<bool>().prop_map(Value::from),
+            1 => any::<i64>().prop_map(Value::from),
+            1 => any::<u64>().prop_map(Value::from),
+            1 => any::<f64>().prop_map(Value::from),
+            1 => Just(Value::Null),
+        ];
+        let words = prop::collection::vec("[!-~æ]{1,3}", 0..4).prop_map(Value::from);
+        let nested = leaf.prop_recursive(2, 8, 4, |inner| {
+            let array = prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from);
+            let member = (any_text(), inner);
+            let object = prop::collection::vec(member, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect::<Map<_, _>>()));
+            prop_oneof![array, object]
+        });
+        prop_oneof![4 => any_text().prop_map(Value::from), 2 => nested, 1 => words]
+    }
+
+    /// Whether the text says what the claim says, no more and no less.
+    fn is_the_text_of(text: &str, claim: &Value) -> bool {
+        match claim {
+            Value::String(own) => text == own,
+            Value::Bool(own) => text.parse() == Ok(*own),
+            // Not parsed by serde_json, which is not exact: Rust's own parser is.
+            Value::Number(own) if own.is_f64() => text.parse::<f64>().ok() == own.as_f64(),
+            Value::Number(own) => {
+                let whole = own.as_i64().map(i128::from);
+                text.parse().ok() == whole.or(own.as_u64().map(i128::from))
+            }
+            Value::Array(items) => {
+                let words = text.split(' ');
+                words.map(Value::from).eq(items.iter().cloned())
+            }
+            Value::Null | Value::Object(_) => false,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 1024,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        /// Whatever the claims are, the upstream can take what it is told for nothing else.
+        #[test]
+        fn what_is_told_is_the_claim_and_nothing_beside_it(
+            [one, two, three] in prop::array::uniform3(any_claim())
+        ) {
+            let (forwarding, wanted) = forwarding();
+            let answer = json!({ "one": one, "two": { "inner": two }, "three": three });
+            let facts = TokenFacts {
+                claims: wanted.find_in(&answer),
+                payload: Some("e30".to_owned()),
+                ..TokenFacts::default()
+            };
+            let payload = json!("e30");
+            let mut told = HashSet::new();
+            for edit in forwarding.edits(Some(&facts)) {
+                let (name, value, claim) = match edit {
+                    Edit::RemoveHeader(name) => {
+                        prop_assert_eq!(name, "x-token");
+                        continue;
+                    }
+                    Edit::SetHeader(name @ "x-one", value) => (name, value, &one),
+                    Edit::SetHeader(name @ "x-two", value) => (name, value, &two),
+                    Edit::SetHeader(name @ "x-all", value) => (name, value, &payload),
+                    Edit::SetFilterState(name @ "three", value) => (name, value, &three),
+                    other => return Err(TestCaseError::fail(format!("{other:?}"))),
+                };
+                prop_assert!(told.insert(name), "{} twice", name);
+                prop_assert!(value.bytes().all(|b| b >= 0x20 && b != 0x7f), "{:?}", value);
+                prop_assert!(!value.starts_with(' ') && !value.ends_with(' '), "{:?}", value);
+                prop_assert!((1..=16 * 1024).contains(&value.len()), "{}", value.len());
+                prop_assert!(is_the_text_of(&value, claim), "{:?} for {}", value, claim);
+            }
+        }
+    }
+}

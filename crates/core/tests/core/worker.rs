@@ -1,0 +1,165 @@
+//! A worker for tests: what the filter is in Envoy, but for one request at a time and with a clock
+//! and an endpoint that are told what to do.
+
+use std::time::Duration;
+
+use portvakt_core::authorizer::{Authorizer, Decision, Step, UsedToken};
+use portvakt_core::callout::single_flight::Question;
+use portvakt_core::config;
+use portvakt_core::introspection::health::Rank;
+use portvakt_core::introspection::response::Answer;
+use portvakt_core::request::head::Peer;
+pub use portvakt_core::testing::head::FakeHead as Head;
+use portvakt_core::testing::host::FakeHost;
+use portvakt_core::testing::shared_data::FakeData;
+use portvakt_core::time::Time;
+
+/// A configuration at work, a clock and an endpoint.
+pub struct Worker {
+    pub authorizer: Authorizer,
+    host: FakeHost,
+    pub now: Time,
+    data: FakeData,
+    /// Status and body of the endpoint's answers; `None`: it must not be asked.
+    pub endpoint: Option<(u16, String)>,
+    /// Whether Envoy dispatches no callouts: there is no host, or the circuit breaker is full.
+    pub dispatches_nothing: bool,
+    /// Whether the endpoint takes too long.
+    pub times_out: bool,
+}
+
+/// How a request ends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// The grant's name.
+    Passed(&'static str),
+    /// Status and challenge.
+    Refused(u16, Option<String>),
+}
+
+impl End {
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Passed(_) => 200,
+            Self::Refused(status, _) => *status,
+        }
+    }
+}
+
+impl Worker {
+    pub fn new(config: &str) -> Self {
+        Self {
+            authorizer: config::parse(config.as_bytes(), |_| None).unwrap(),
+            host: FakeHost::default(),
+            now: Time::from_millis(1_795_000_000_000),
+            data: FakeData::default(),
+            endpoint: None,
+            dispatches_nothing: false,
+            times_out: false,
+        }
+    }
+
+    /// Another worker of the same Envoy, with a configuration of its own.
+    pub fn beside(&self, config: &str) -> Self {
+        Self {
+            now: self.now,
+            data: self.data.clone(),
+            ..Self::new(config)
+        }
+    }
+
+    pub fn pass(&mut self, time: Duration) {
+        self.now = self.now.after(time);
+    }
+
+    /// A request, from its head to its end.
+    pub fn request(&mut self, line: &str, authorization: Option<&str>) -> End {
+        let head = Head::new(line);
+        self.send(&match authorization {
+            Some(value) => head.header("authorization", value),
+            None => head,
+        })
+    }
+
+    /// The same with any head.
+    pub fn send(&mut self, head: &Head<'_>) -> End {
+        match self
+            .authorizer
+            .on_request(head, head, &self.data, || self.now)
+        {
+            Step::Decided(decision) => end(&decision),
+            Step::Known {
+                decision,
+                token,
+                is_due,
+                ..
+            } => {
+                if is_due {
+                    self.host.renew(token.question(Rank::Renewal), self.now);
+                    self.work();
+                }
+                end(&decision)
+            }
+            Step::Introspect(token, rank) => {
+                let answer = self.ask(token.question(rank));
+                end(&self.decide(&token, &answer, head))
+            }
+        }
+    }
+
+    /// How often the endpoint was to be asked.
+    pub fn callouts(&self) -> usize {
+        self.host.callouts
+    }
+
+    fn ask(&mut self, question: Question) -> Answer {
+        let provider = self.authorizer.provider();
+        let asked = self.host.ask(question, REQUEST, provider, self.now);
+        asked.expect("there is room");
+        self.work();
+        let told = self.host.finished.remove(&REQUEST);
+        let [answer] = told.unwrap().try_into().expect("it is told once");
+        answer
+    }
+
+    /// Does what there is to do; the endpoint answers at once.
+    fn work(&mut self) {
+        let (provider, data, now) = (self.authorizer.provider(), &self.data, self.now);
+        self.host.is_refused = self.dispatches_nothing;
+        self.host.work(provider, data, now);
+        while let Some((callout, _)) = self.host.out.pop_first() {
+            let (status, body) = self
+                .endpoint
+                .clone()
+                .expect("the endpoint must not be asked");
+            let reply = (!self.times_out).then_some((status, body.as_str()));
+            self.host.reply(callout, reply, provider, data, now);
+        }
+    }
+
+    fn decide(&self, token: &UsedToken, answer: &Answer, peer: &impl Peer) -> Decision {
+        let (rule, id) = (token.rule, token.id());
+        self.authorizer
+            .on_answer(rule, &id, answer, peer, &self.data, self.now)
+            .0
+    }
+}
+
+/// The request that waits.
+const REQUEST: u32 = 1;
+
+fn end(decision: &Decision) -> End {
+    match decision {
+        Decision::Forward(grant) => End::Passed(grant.allowed().name()),
+        Decision::Reject(rejection) => {
+            let response = rejection.response(false);
+            let mut headers = response.headers.iter();
+            let challenge = headers.find(|(name, _)| *name == "www-authenticate");
+            End::Refused(
+                response.status,
+                challenge.map(|(_, value)| (*value).to_owned()),
+            )
+        }
+        Decision::ServeMetadata => panic!("no metadata are configured"),
+    }
+}

@@ -1,0 +1,277 @@
+//! What one configuration does in one VM: what a root context and its streams share, and what
+//! either does on behalf of a stream.
+
+use std::cell::Cell;
+
+use log::{debug, info, warn};
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{LogLevel, MapType, Status};
+
+use super::data::{HostData, now};
+use super::head::{HostPeer, request_id};
+use super::metrics::Metrics;
+use super::passage::Passage;
+use portvakt_core::authorizer::{Authorizer, Decision, Grant, UsedToken};
+use portvakt_core::cache::lookup::Lookup;
+use portvakt_core::callout::coordinator::Coordinator;
+use portvakt_core::callout::effect::Report;
+use portvakt_core::callout::single_flight::{Asked, CallId, WaiterId};
+use portvakt_core::introspection::health::{Rank, Transition};
+use portvakt_core::introspection::response::Answer;
+use portvakt_core::policy::RuleId;
+use portvakt_core::reply::rejection::Rejection;
+use portvakt_core::time::Time;
+use portvakt_core::token::id::{TokenDigest, TokenId};
+use portvakt_core::upstream::Edit;
+
+/// One configuration at work in one VM.
+#[derive(Debug)]
+pub(super) struct Plugin {
+    pub(super) authorizer: Authorizer,
+    pub(super) coordinator: Coordinator<Waiter>,
+    pub(super) metrics: Metrics,
+    queue: u32,
+    /// How many tokens the gauge says that this plugin remembers.
+    gauged: Cell<usize>,
+}
+
+/// A paused request, as it must be remembered to be decided on.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    rule: RuleId,
+    id: TokenId,
+    to_grpc: bool,
+    passage: Passage,
+}
+
+impl Plugin {
+    pub(super) fn new(authorizer: Authorizer, metrics: Metrics, queue: u32) -> Self {
+        Self {
+            authorizer,
+            coordinator: Coordinator::default(),
+            metrics,
+            queue,
+            gauged: Cell::new(0),
+        }
+    }
+
+    /// Wakes the root context: `on_queue_ready` runs after the VM call at hand.
+    pub(super) fn wake(&self) -> Result<(), Status> {
+        // The SDK cannot tell an empty message from an empty queue.
+        hostcalls::enqueue_shared_queue(self.queue, Some(b"!"))
+    }
+
+    /// The stream begins to wait for the word about its token. `None` if it need not.
+    pub(super) fn wait(
+        &self,
+        stream: WaiterId,
+        token: &UsedToken,
+        rank: Rank,
+        to_grpc: bool,
+        passage: Passage,
+    ) -> Option<CallId> {
+        let question = token.question(rank);
+        let waiter = Waiter {
+            rule: token.rule,
+            id: question.token_id,
+            to_grpc,
+            passage,
+        };
+        let provider = self.authorizer.provider();
+        let asked = self
+            .coordinator
+            .ask(question, stream, waiter, provider, now());
+        let Ok(Asked { call, is_new }) = asked else {
+            return None;
+        };
+        if !is_new {
+            self.metrics.looked_up(Lookup::Coalesced);
+            return Some(call);
+        }
+        self.metrics.looked_up(Lookup::Miss);
+        self.gauge_entries();
+        if self.wake().is_err() {
+            self.coordinator.cancel(call);
+            return None;
+        }
+        Some(call)
+    }
+
+    /// A token in use is asked about though nobody waits.
+    pub(super) fn renew(&self, token: &UsedToken) {
+        if self.coordinator.renew(token.question(Rank::Renewal), now()) {
+            // Without the queue the token is asked about when its time is up.
+            let _ = self.wake();
+        }
+    }
+
+    /// A call came to something: counts, and tells the operator what has changed. `request_id` is
+    /// that of a request that waited for it.
+    pub(super) fn report(&self, report: &Report, request_id: Option<&str>) {
+        if let Some(outcome) = report.outcome {
+            self.metrics.answered(outcome);
+        }
+        if let Some(took) = report.took {
+            self.metrics.took(took);
+        }
+        let request = request_id.map(|id| format!(" request={id}"));
+        let token = report.digest.map(|digest| format!(" token={digest}"));
+        let about = request.unwrap_or_default() + &token.unwrap_or_default();
+        let config = self.authorizer.provider().config();
+        for transition in &report.transitions {
+            match transition {
+                Transition::Began(error) => {
+                    let what = config.explain(error);
+                    warn!("tokens cannot be checked: {what}{about}");
+                }
+                Transition::Ended {
+                    kind,
+                    is_well: true,
+                } => {
+                    let what = config.explain(kind);
+                    info!("tokens can be checked again; it is over: {what}{about}");
+                }
+                Transition::Ended { kind, .. } => {
+                    info!("it is over: {}{about}", config.explain(kind));
+                }
+            }
+        }
+    }
+
+    /// Brings the gauge up to date.
+    pub(super) fn gauge_entries(&self) {
+        self.gauge(self.authorizer.provider().remembers());
+    }
+
+    fn gauge(&self, entries: usize) {
+        let before = self.gauged.replace(entries);
+        let signed = |n| i64::try_from(n).unwrap_or(i64::MAX);
+        if entries != before {
+            self.metrics
+                .remembers(signed(entries).saturating_sub(signed(before)));
+        }
+    }
+
+    /// Removes what the client sent in the filter's name from the headers of the request in the
+    /// effective context.
+    pub(super) fn strip_headers(&self) {
+        for name in self.authorizer.managed_headers() {
+            strip(MapType::HttpRequestHeaders, name);
+        }
+    }
+
+    /// Likewise from its trailers, where no token is looked for either.
+    pub(super) fn strip_trailers(&self) {
+        for name in self.authorizer.managed_trailers() {
+            strip(MapType::HttpRequestTrailers, name);
+        }
+    }
+
+    /// Tells the upstream what it is to know with the request in the effective context.
+    pub(super) fn edit(&self, grant: &Grant) {
+        if *grant == Grant::FailureMode {
+            set_reason(grant.allowed().name());
+        }
+        for edit in self.authorizer.edits(grant) {
+            match edit {
+                Edit::RemoveHeader(name) => remove(MapType::HttpRequestHeaders, name),
+                Edit::SetHeader(name, value) => {
+                    let map = MapType::HttpRequestHeaders;
+                    let _ = hostcalls::set_map_value_bytes(map, name, Some(value.as_bytes()));
+                }
+                Edit::SetFilterState(name, value) => {
+                    let name = format!("portvakt.{name}");
+                    let _ = hostcalls::set_property(vec![&name], Some(value.as_bytes()));
+                }
+            }
+        }
+    }
+
+    /// Answers the stream in the effective context with what clients can read about the API.
+    pub(super) fn serve_metadata(&self) {
+        let document = self.authorizer.metadata();
+        // They are public: pages of any origin may read them too.
+        let headers = vec![
+            ("content-type", "application/json"),
+            ("access-control-allow-origin", "*"),
+        ];
+        let _ = hostcalls::send_http_response(200, headers, Some(document.as_bytes()));
+    }
+
+    /// What a request is about, for the log.
+    pub(super) fn subject(&self, rule: RuleId, digest: &TokenDigest) -> String {
+        let rule = self.authorizer.rule_name(rule);
+        format!(" token={digest} rule={rule:?}")
+    }
+
+    /// Decides for a waiter whose call was answered, and carries the decision out. The effective
+    /// context must be the waiter's stream.
+    pub(super) fn finish(&self, waiter: &Waiter, answer: &Answer, now: Time) {
+        let (decision, lookup) =
+            self.authorizer
+                .on_answer(waiter.rule, &waiter.id, answer, &HostPeer, &HostData, now);
+        if let Some(lookup) = lookup {
+            self.metrics.looked_up(lookup);
+        }
+        self.metrics.decided(&decision);
+        match decision {
+            Decision::Forward(grant) => {
+                self.edit(&grant);
+                waiter.passage.open();
+                // The last thing done for the stream: nothing may be changed after it.
+                let _ = hostcalls::resume_http_request();
+            }
+            Decision::ServeMetadata => self.serve_metadata(),
+            Decision::Reject(rejection) => {
+                reject(&rejection, waiter.to_grpc, || {
+                    self.subject(waiter.rule, &waiter.id.digest)
+                });
+            }
+        }
+    }
+}
+
+/// What a configuration that is gone remembered is gone with it.
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        self.metrics.report();
+        self.gauge(0);
+    }
+}
+
+/// Answers the stream in the effective context. `subject` is what the log says beside the reason.
+pub(super) fn reject(rejection: &Rejection, to_grpc: bool, subject: impl FnOnce() -> String) {
+    let reason = rejection.reason().name();
+    set_reason(reason);
+    if let Ok(LogLevel::Trace | LogLevel::Debug) = hostcalls::get_log_level() {
+        log_refusal(reason, &subject());
+    }
+    let response = rejection.response(to_grpc);
+    // The last thing done for the stream: nothing may be changed after it.
+    let _ = hostcalls::send_http_response(
+        response.status.into(),
+        response.headers,
+        Some(response.body.as_bytes()),
+    );
+}
+
+/// For the access log.
+fn set_reason(reason: &str) {
+    let _ = hostcalls::set_property(vec!["portvakt.reason"], Some(reason.as_bytes()));
+}
+
+/// To be asked is cheaper for Envoy than to remove what is not there, after which it would choose
+/// the route anew.
+fn strip(map: MapType, name: &str) {
+    if let Ok(Some(_)) = hostcalls::get_map_value_bytes(map, name) {
+        remove(map, name);
+    }
+}
+
+fn remove(map: MapType, name: &str) {
+    let _ = hostcalls::set_map_value_bytes(map, name, None);
+}
+
+fn log_refusal(reason: &str, subject: &str) {
+    debug!("refused: {reason} request={}{subject}", request_id());
+}

@@ -1,0 +1,134 @@
+//! The context of one HTTP stream: it brings the head to the authorizer and carries out what
+//! comes of it, or waits for the root context to do so.
+
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use super::data::{HostData, now};
+use super::head::{HostHead, HostPeer};
+use super::passage::{Passage, hold_back};
+use super::plugin::{Plugin, reject};
+use portvakt_core::authorizer::{Decision, Step, UsedToken};
+use portvakt_core::cache::lookup::Lookup;
+use portvakt_core::callout::single_flight::CallId;
+use portvakt_core::introspection::health::Rank;
+use portvakt_core::policy::requirement::Asks;
+use portvakt_core::reply::challenge::ChallengeParameters;
+use portvakt_core::reply::reason::Reason;
+use portvakt_core::reply::rejection::Rejection;
+use portvakt_core::request::head::is_grpc;
+
+/// One HTTP stream.
+pub(super) struct Stream {
+    context_id: u32,
+    root_id: u32,
+    plugin: Option<Rc<Plugin>>,
+    passage: Passage,
+    waits_for: Option<CallId>,
+}
+
+impl Stream {
+    pub(super) fn new(context_id: u32, root_id: u32, plugin: Option<Rc<Plugin>>) -> Self {
+        Self {
+            context_id,
+            root_id,
+            plugin,
+            passage: Passage::default(),
+            waits_for: None,
+        }
+    }
+
+    fn wait(&mut self, plugin: &Plugin, head: &HostHead, token: &UsedToken, rank: Rank) {
+        let passage = self.passage.clone();
+        self.waits_for = plugin.wait(self.context_id, token, rank, is_grpc(head), passage);
+        if self.waits_for.is_some() {
+            hold_back(self.context_id, self.root_id);
+        } else {
+            self.carry_out(plugin, head, &plugin.authorizer.endpoint_out(), || {
+                plugin.subject(token.rule, &token.id().digest)
+            });
+        }
+    }
+
+    fn carry_out(
+        &self,
+        plugin: &Plugin,
+        head: &HostHead,
+        decision: &Decision,
+        subject: impl FnOnce() -> String,
+    ) {
+        plugin.metrics.decided(decision);
+        match decision {
+            Decision::Forward(grant) => {
+                plugin.edit(grant);
+                self.passage.open();
+            }
+            Decision::ServeMetadata => plugin.serve_metadata(),
+            Decision::Reject(rejection) => reject(rejection, is_grpc(head), subject),
+        }
+    }
+}
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _count: usize, ends_stream: bool) -> Action {
+        let head = HostHead { ends_stream };
+        let Some(plugin) = self.plugin.clone() else {
+            let parameters = ChallengeParameters::default();
+            let rejection = Rejection::new(Reason::EndpointOut, &parameters, &Asks::default());
+            reject(&rejection, is_grpc(&head), String::new);
+            return self.passage.action();
+        };
+        plugin.strip_headers();
+        let step = plugin
+            .authorizer
+            .on_request(&head, &HostPeer, &HostData, now);
+        match step {
+            Step::Decided(decision) => self.carry_out(&plugin, &head, &decision, String::new),
+            Step::Known {
+                decision,
+                lookup,
+                token,
+                is_due,
+            } => {
+                plugin.metrics.looked_up(lookup);
+                if lookup == Lookup::SharedHit {
+                    plugin.gauge_entries();
+                }
+                if is_due {
+                    plugin.renew(&token);
+                }
+                self.carry_out(&plugin, &head, &decision, || {
+                    plugin.subject(token.rule, &token.id().digest)
+                });
+            }
+            Step::Introspect(token, rank) => self.wait(&plugin, &head, &token, rank),
+        }
+        self.passage.action()
+    }
+
+    /// Called before the decision only if the host did not hold the body back by itself.
+    fn on_http_request_body(&mut self, _size: usize, _ends_stream: bool) -> Action {
+        self.passage.action()
+    }
+
+    /// Some servers take trailers for headers. Likewise called before the decision.
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        if let Some(plugin) = &self.plugin {
+            plugin.strip_trailers();
+        }
+        self.passage.action()
+    }
+}
+
+/// A stream that ends while it waits waits no more: nobody may answer it.
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let (Some(plugin), Some(call)) = (&self.plugin, self.waits_for) {
+            plugin.coordinator.leave(call, self.context_id);
+        }
+    }
+}
