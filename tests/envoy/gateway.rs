@@ -524,3 +524,17 @@ fn wasm() -> PathBuf {
         .expect("PORTVAKT_WASM is not set: run `make test`")
         .into()
 }
+
+/// Makes Envoy speak this to the API, whatever the client speaks: a key of `explicit_http_config`.
+pub fn speak_to_api(config: &mut Value, protocol: &str, options: Value) {
+    let api = "/static_resources/clusters/1/typed_extension_protocol_options";
+    let name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let mut explicit = json!({});
+    explicit[protocol] = options;
+    *at(config, api) = json!({
+        name: {
+            "@type": format!("type.googleapis.com/{name}"),
+            "explicit_http_config": explicit,
+        }
+    });
+}
