@@ -19,7 +19,7 @@ const FILTERS: usize = 30;
 const BODY: &[u8] = &[b'x'; 10_000];
 
 /// How many requests of each kind wait at once.
-const CROWD: usize = 200;
+const CROWD: usize = 400;
 
 /// Thirty times this filter. Each asks for a scope of its own.
 fn of_itself(config: &mut Value, vm_id: fn(usize) -> String) {

@@ -21,7 +21,11 @@ fn roomy(config: &mut Value) {
         }],
     });
     // Not HTTP/2: Envoy passes resets on, and the API may hang up on it for them.
-    speak_to_api(config, "http_protocol_options", json!({}));
+    speak_to_api(
+        config,
+        "http2_protocol_options",
+        json!({ "max_concurrent_streams": 100 }),
+    );
 }
 
 /// Four thousand requests, whose tokens take turns, wait in one VM and are told at once.
