@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::client::{Answer, read_answer, send_head};
-use crate::gateway::{CONNECTION_MANAGER, Form, Gateway, Setup, at, filter_config, until};
+use crate::gateway::{
+    CONNECTION_MANAGER, Form, Gateway, Setup, at, connect_patiently, filter_config, until,
+};
 
 /// How many VMs Envoy has made.
 const VMS: &str = "wasm.envoy.wasm.runtime.v8.created";
@@ -21,27 +23,34 @@ const BODY: &[u8] = &[b'x'; 10_000];
 /// How many requests of each kind wait at once.
 const CROWD: usize = 400;
 
+/// Makes a chain out of this filter, and puts it before the router.
+fn replace(config: &mut Value, chain: impl FnOnce(Value) -> Vec<Value>) {
+    connect_patiently(config);
+    let manager = at(config, CONNECTION_MANAGER);
+    // Clients that are slow to read are to find their answers.
+    manager["delayed_close_timeout"] = "30s".into();
+    let filters = manager["http_filters"].as_array_mut().unwrap();
+    let ours = filters
+        .iter()
+        .position(|filter| filter["name"] == "portvakt");
+    let ours = ours.unwrap();
+    let chain = chain(filters[ours].clone());
+    filters.splice(ours..=ours, chain);
+}
+
 /// Thirty times this filter. Each asks for a scope of its own.
 fn of_itself(config: &mut Value, vm_id: fn(usize) -> String) {
-    filter_config(config)["name"] = json!("chained");
-    let filters = at(config, &format!("{CONNECTION_MANAGER}/http_filters"));
-    let (ours, router) = (
-        filters[0].clone(),
-        filters.as_array().unwrap().last().unwrap().clone(),
-    );
-    let chain = (0..FILTERS).map(|number| {
-        let mut filter = ours.clone();
-        filter["name"] = json!(format!("portvakt{number}"));
-        let plugin = json!({
-            "introspection": { "cluster": "texas", "timeout": "20s" },
-            "required_scopes": [scope(number)],
-        });
-        let config = &mut filter["typed_config"]["config"];
-        config["vm_config"]["vm_id"] = json!(vm_id(number));
-        config["configuration"] = Form::Native.of(&plugin);
-        filter
+    replace(config, |ours| {
+        let one = |number| {
+            let mut filter = ours.clone();
+            filter["name"] = json!(format!("portvakt{number}"));
+            let config = &mut filter["typed_config"]["config"];
+            config["vm_config"]["vm_id"] = json!(vm_id(number));
+            config["configuration"] = Form::Native.of(&plugin(&[scope(number)]));
+            filter
+        };
+        (0..FILTERS).map(one).collect()
     });
-    *filters = chain.chain([router]).collect();
 }
 
 fn in_vms_of_their_own(config: &mut Value) {
@@ -52,25 +61,26 @@ fn in_one_vm(config: &mut Value) {
     of_itself(config, |_| "portvakt".to_owned());
 }
 
+fn plugin(scopes: &[String]) -> Value {
+    json!({
+        "introspection": { "cluster": "texas", "timeout": "20s" },
+        "required_scopes": scopes,
+    })
+}
+
 fn scope(number: usize) -> String {
     format!("s{number}")
 }
 
 /// Fifteen other filters before, fourteen after, which look at the head or keep the body.
 fn among_others(config: &mut Value) {
-    let plugin = json!({
-        "introspection": { "cluster": "texas", "timeout": "20s" },
-        "required_scopes": (0..FILTERS).map(scope).collect::<Vec<_>>(),
+    let scopes: Vec<_> = (0..FILTERS).map(scope).collect();
+    filter_config(config)["configuration"] = Form::Native.of(&plugin(&scopes));
+    replace(config, |ours| {
+        let mut chain: Vec<_> = (0..FILTERS - 1).map(other).collect();
+        chain.insert(FILTERS / 2, ours);
+        chain
     });
-    filter_config(config)["configuration"] = Form::Native.of(&plugin);
-    let filters = at(config, &format!("{CONNECTION_MANAGER}/http_filters"));
-    let (ours, router) = (
-        filters[0].clone(),
-        filters.as_array().unwrap().last().unwrap().clone(),
-    );
-    let mut chain: Vec<_> = (0..FILTERS - 1).map(other).collect();
-    chain.insert(FILTERS / 2, ours);
-    *filters = chain.into_iter().chain([router]).collect();
 }
 
 fn other(number: usize) -> Value {
@@ -141,7 +151,6 @@ async fn check(edit: fn(&mut Value)) {
         (None, 401),
     ];
     let vms = gateway.stat(VMS).await;
-    eprintln!("{vms} VMS");
     gateway.idp.set_fault(Some(Fault::Hold));
     let release = async {
         until("all who have a token wait", async || {

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::client::{answer, http2};
 use crate::frames::{self, Connection, End};
-use crate::gateway::{Gateway, Setup, at, speak_to_api, until};
+use crate::gateway::{Gateway, Setup, at, connect_patiently, speak_to_api, until};
 
 /// Room for all on the way to the API, if not for all at once.
 fn roomy(config: &mut Value) {
+    connect_patiently(config);
     let api = at(config, "/static_resources/clusters/1");
-    api["connect_timeout"] = "20s".into();
     api["circuit_breakers"] = json!({
         "thresholds": [{
             "max_connections": 50,
@@ -21,11 +21,7 @@ fn roomy(config: &mut Value) {
         }],
     });
     // Not HTTP/2: Envoy passes resets on, and the API may hang up on it for them.
-    speak_to_api(
-        config,
-        "http2_protocol_options",
-        json!({ "max_concurrent_streams": 100 }),
-    );
+    speak_to_api(config, "http_protocol_options", json!({}));
 }
 
 /// Four thousand requests, whose tokens take turns, wait in one VM and are told at once.

@@ -538,3 +538,12 @@ pub fn speak_to_api(config: &mut Value, protocol: &str, options: Value) {
         }
     });
 }
+
+/// Gives connections of Envoy's to the endpoint and to the API time: many at once take longer than
+/// `envoy.yaml` has it.
+pub fn connect_patiently(config: &mut Value) {
+    for cluster in [0, 1] {
+        let timeout = format!("/static_resources/clusters/{cluster}/connect_timeout");
+        *at(config, &timeout) = json!("20s");
+    }
+}

@@ -4,12 +4,13 @@
 
 use dev_idp::Fault;
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::frames::{self, Connection, End, Fields};
-use crate::gateway::{CONNECTION_MANAGER, Gateway, Setup, at, speak_to_api};
+use crate::gateway::{CONNECTION_MANAGER, Gateway, Setup, at, connect_patiently, speak_to_api};
 use crate::recorder::Recorder;
 
 /// Headers of a body that is one empty chunk and an inner request, `<length>` altogether; and what
@@ -501,6 +502,7 @@ fn next_answer(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
 
 /// As shipped, but less patient, and before an API that speaks HTTP/1.1 only.
 fn shipped(config: &mut Value) {
+    connect_patiently(config);
     let manager = at(config, CONNECTION_MANAGER);
     manager["delayed_close_timeout"] = "0.1s".into();
     manager["request_timeout"] = "1s".into();
@@ -531,35 +533,42 @@ fn lenient(config: &mut Value) {
 fn lenient_and_hasty(config: &mut Value) {
     lenient(config);
     let manager = at(config, CONNECTION_MANAGER);
-    manager["common_http_protocol_options"]["idle_timeout"] = "1s".into();
+    manager["common_http_protocol_options"]["idle_timeout"] = "0.5s".into();
     manager["drain_timeout"] = "0.1s".into();
 }
 
-/// Every case at once, so that answers could be mistaken for others' too.
+/// How many cases run at once, so that answers could be mistaken for others' too.
+const AT_ONCE: usize = 16;
+
+/// The cases of all tables as what is sent, and the statuses.
+fn http1_cases() -> Vec<(String, &'static str)> {
+    let chunked = "transfer-encoding: chunked";
+    let mut cases = Vec::new();
+    for (headers, statuses) in CODINGS {
+        let headers = headers.replace("<length>", "<chunk and length>");
+        let text = format!("POST <outer>\r\n{headers}\r\n\r\n0\r\n\r\n<inner>");
+        cases.push((text, *statuses));
+    }
+    for (headers, statuses) in LENGTHS {
+        let text = format!("POST <outer>\r\n{headers}\r\n\r\n<inner>");
+        cases.push((text, *statuses));
+    }
+    for (body, statuses) in CHUNKS {
+        let text = format!("POST <outer>\r\n{chunked}\r\n\r\n{body}");
+        cases.push((text, *statuses));
+    }
+    cases.extend(
+        HEADS
+            .iter()
+            .map(|(text, statuses)| ((*text).to_owned(), *statuses)),
+    );
+    cases
+}
+
 async fn check_http1(edit: fn(&mut Value), is_as_shipped: bool) {
     let site = Site::start(edit).await;
-    let codings = CODINGS.iter().map(|(headers, statuses)| {
-        let headers = headers.replace("<length>", "<chunk and length>");
-        (
-            format!("POST <outer>\r\n{headers}\r\n\r\n0\r\n\r\n<inner>"),
-            *statuses,
-        )
-    });
-    let lengths = LENGTHS.iter().map(|(headers, statuses)| {
-        (
-            format!("POST <outer>\r\n{headers}\r\n\r\n<inner>"),
-            *statuses,
-        )
-    });
-    let chunks = CHUNKS.iter().map(|(body, statuses)| {
-        let head = "POST <outer>\r\ntransfer-encoding: chunked";
-        (format!("{head}\r\n\r\n{body}"), *statuses)
-    });
-    let heads = HEADS
-        .iter()
-        .map(|(text, statuses)| ((*text).to_owned(), *statuses));
-    let cases = codings.chain(lengths).chain(chunks).chain(heads);
-    join_all(cases.enumerate().map(async |(number, (text, expected))| {
+    let cases = stream::iter(http1_cases().into_iter().enumerate());
+    let check = async |(number, (text, expected)): (usize, (String, &str))| {
         let [open, secured, refused] = site.outers(number);
         // Where it is not known how many answers there are, the client waits for more.
         let (all, one) = if is_as_shipped {
@@ -576,8 +585,8 @@ async fn check_http1(edit: fn(&mut Value), is_as_shipped: bool) {
         if is_as_shipped {
             assert_eq!(found[..2], [expected; 2], "{text:?}");
         }
-    }))
-    .await;
+    };
+    cases.for_each_concurrent(AT_ONCE, check).await;
     site.assert_nothing_was_smuggled().await;
 }
 
@@ -589,21 +598,17 @@ async fn check_http2(edit: fn(&mut Value)) {
     let trailers = TRAILERS
         .iter()
         .map(|case| (&[][..], "body", case.0, case.1));
-    let cases = downgrades.chain(trailers);
-    join_all(
-        cases
-            .enumerate()
-            .map(async |(number, (fields, body, trailers, expected))| {
-                let [open, secured, refused] = site.outers(number);
-                for outer in [open, secured] {
-                    let found = site.http2(&outer, fields, body, trailers).await;
-                    assert_eq!(found, expected, "{fields:?} {body:?} {trailers:?}");
-                }
-                let found = site.http2(&refused, fields, body, trailers).await;
-                assert_ne!(found, Some(200), "{fields:?} {body:?} {trailers:?}");
-            }),
-    )
-    .await;
+    let cases = stream::iter(downgrades.chain(trailers).enumerate());
+    let check = async |(number, (fields, body, trailers, expected))| {
+        let [open, secured, refused] = site.outers(number);
+        for outer in [open, secured] {
+            let found = site.http2(&outer, fields, body, trailers).await;
+            assert_eq!(found, expected, "{fields:?} {body:?} {trailers:?}");
+        }
+        let found = site.http2(&refused, fields, body, trailers).await;
+        assert_ne!(found, Some(200), "{fields:?} {body:?} {trailers:?}");
+    };
+    cases.for_each_concurrent(AT_ONCE, check).await;
     site.assert_nothing_was_smuggled().await;
 }
 

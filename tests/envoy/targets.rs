@@ -9,7 +9,9 @@ use tokio::net::TcpStream;
 
 use crate::client::raw;
 use crate::frames::{self, Connection, End, Fields};
-use crate::gateway::{CONNECTION_MANAGER, Gateway, Setup, at, plugin, speak_to_api, until};
+use crate::gateway::{
+    CONNECTION_MANAGER, Gateway, Setup, at, connect_patiently, plugin, speak_to_api, until,
+};
 use crate::recorder::Recorder;
 use crate::upgrades::read_head;
 
@@ -454,6 +456,7 @@ fn two_hosts(config: &mut Value) {
     };
     manager["route_config"]["virtual_hosts"] =
         json!([host("public", "public.example.com"), host("private", "*")]);
+    connect_patiently(config);
     speak_to_api(config, "http_protocol_options", json!({}));
 }
 
