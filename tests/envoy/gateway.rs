@@ -549,3 +549,26 @@ fn wasm() -> PathBuf {
         .expect("PORTVAKT_WASM is not set: run `make test`")
         .into()
 }
+
+/// Makes Envoy speak this to the API, whatever the client speaks: a key of `explicit_http_config`.
+pub fn speak_to_api(config: &mut Value, protocol: &str, options: Value) {
+    let api = "/static_resources/clusters/1/typed_extension_protocol_options";
+    let name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let mut explicit = json!({});
+    explicit[protocol] = options;
+    *at(config, api) = json!({
+        name: {
+            "@type": format!("type.googleapis.com/{name}"),
+            "explicit_http_config": explicit,
+        }
+    });
+}
+
+/// Gives connections of Envoy's to the endpoint and to the API time: many at once take longer than
+/// `envoy.yaml` has it.
+pub fn connect_patiently(config: &mut Value) {
+    for cluster in [0, 1] {
+        let timeout = format!("/static_resources/clusters/{cluster}/connect_timeout");
+        *at(config, &timeout) = json!("20s");
+    }
+}

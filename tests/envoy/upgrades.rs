@@ -73,7 +73,7 @@ async fn echo(mut stream: TcpStream, requests: Arc<AtomicUsize>) {
 }
 
 /// A head, in lower case, and no byte more.
-async fn read_head(stream: &mut TcpStream) -> String {
+pub async fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
