@@ -20,21 +20,23 @@
 //! ```
 
 mod api;
+mod client;
 mod connection;
+mod failing;
 mod fault;
 mod idp;
 mod keys;
 mod mint;
 mod received;
+mod recorded;
 mod rfc7662;
 mod server;
 mod state;
-#[cfg(test)]
-mod testing;
 mod texas;
 mod verify;
 
+pub use client::Client;
 pub use fault::Fault;
 pub use mint::{Algorithm, Kid, Mint};
-pub use server::{Client, DevIdp, DevIdpConfig};
-pub use state::Recorded;
+pub use recorded::Recorded;
+pub use server::{DevIdp, DevIdpConfig};

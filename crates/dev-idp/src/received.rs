@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::connection::HangUp;
+use crate::failing::apply;
 use crate::state::Shared;
 
 /// Read at most. The endpoints refuse far less; this is only not to fill the memory.
@@ -25,7 +26,7 @@ pub(crate) async fn received(
     let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
     state.record_introspection(parts.uri.path(), &parts.headers, &body);
     if let Some(fault) = state.fault()
-        && let Some(response) = fault.apply(&state, hang_up).await
+        && let Some(response) = apply(fault, &state, hang_up).await
     {
         return response;
     }

@@ -6,20 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::HeaderMap;
 use tokio::sync::watch;
 
+use crate::client::Client;
 use crate::fault::Fault;
 use crate::keys::Keys;
-use crate::server::Client;
-
-/// One introspection request, as it arrived.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recorded {
-    /// The path, without a query.
-    pub path: String,
-    /// Names in lower case, values as bytes, in the order they came.
-    pub headers: Vec<(String, Vec<u8>)>,
-    /// The whole body.
-    pub body: Vec<u8>,
-}
+use crate::recorded::Recorded;
 
 /// The state behind every handler.
 pub(crate) type Shared = Arc<State>;

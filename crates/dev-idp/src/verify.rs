@@ -84,7 +84,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Algorithm, Kid, Mint};
+    use crate::mint::{Algorithm, Kid, Mint};
 
     /// Seconds well past the leeway, and well within it.
     const BEYOND: i64 = 90;
