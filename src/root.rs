@@ -19,8 +19,9 @@ use portvakt_core::callout::effect::{Effect, Report, Turn};
 use portvakt_core::callout::provider::Provider;
 use portvakt_core::callout::single_flight::WaiterId;
 use portvakt_core::config;
+use portvakt_core::introspection::error::Answer;
 use portvakt_core::introspection::error::{IntrospectionError, Misconfiguration};
-use portvakt_core::introspection::response::{Answer, MAX_BODY, Reply};
+use portvakt_core::introspection::response::{MAX_BODY, Reply};
 use portvakt_core::time::Time;
 use portvakt_core::token::extract::AccessToken;
 
@@ -146,7 +147,7 @@ impl Context for Root {
         let provider = plugin.authorizer.provider();
         plugin
             .coordinator
-            .landed(callout, reply, provider, &HostData, now);
+            .responded(callout, reply, provider, &HostData, now);
         self.run(plugin, Turn::default(), now);
     }
 }

@@ -108,7 +108,7 @@ impl<W> Coordinator<W> {
     }
 
     /// A callout came to something.
-    pub fn landed(
+    pub fn responded(
         &self,
         callout: u32,
         reply: Reply<'_>,
@@ -117,8 +117,8 @@ impl<W> Coordinator<W> {
         now: Time,
     ) {
         let timeout = provider.config().timeout;
-        let landed = self.calls.borrow_mut().landed(callout, timeout, now);
-        if let Some((call, token_id, asked_at)) = landed {
+        let responded = self.calls.borrow_mut().responded(callout, timeout, now);
+        if let Some((call, token_id, asked_at)) = responded {
             let reading = provider.read(&token_id, asked_at, reply, data, now);
             provider.end_lease(data, &token_id.digest);
             self.finish(call, reading, Some(asked_at), provider, now);

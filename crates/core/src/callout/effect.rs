@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::single_flight::{CallId, WaiterId};
+use crate::introspection::error::Answer;
 use crate::introspection::health::Transition;
 use crate::introspection::outcome::Outcome;
-use crate::introspection::response::Answer;
 use crate::token::extract::AccessToken;
 use crate::token::id::TokenDigest;
 

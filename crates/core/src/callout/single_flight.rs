@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::window::Window;
 use crate::cache::lease::LEASE;
+use crate::introspection::error::Answer;
 use crate::introspection::health::Rank;
-use crate::introspection::response::Answer;
 use crate::time::Time;
 use crate::token::extract::AccessToken;
 use crate::token::id::{TokenId, TokenKey};
@@ -78,7 +78,7 @@ pub(super) struct Calls<W> {
     window: Window,
     /// How many first questions are in flight.
     first_in_flight: usize,
-    /// Envoy dispatches nothing until something lands, or the clock ticks.
+    /// Envoy dispatches nothing until something is answered, or the clock ticks.
     is_blocked: bool,
     /// How much memory the tokens take, in bytes.
     bytes: usize,
@@ -308,7 +308,7 @@ impl<W> Calls<W> {
         }
     }
 
-    /// The call could not be dispatched. If others are in flight it waits until one of them lands;
+    /// The call could not be dispatched. If others are in flight it waits until one of them is answered;
     /// whether it does.
     pub(super) fn put_back(&mut self, id: CallId, now: Time) -> bool {
         self.window.refused(self.first_in_flight, now);
@@ -343,7 +343,7 @@ impl<W> Calls<W> {
         }
     }
 
-    pub(super) fn landed(
+    pub(super) fn responded(
         &mut self,
         callout: u32,
         timeout: Duration,

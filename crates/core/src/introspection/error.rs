@@ -6,6 +6,10 @@
 use std::fmt;
 
 use super::IntrospectionConfig;
+use crate::token::facts::Introspection;
+
+/// What a callout came to.
+pub type Answer = Result<Introspection, IntrospectionError>;
 
 /// Why there is no word about the token. To the client all of them are an outage; to the
 /// operator they are not the same.

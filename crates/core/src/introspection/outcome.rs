@@ -1,7 +1,7 @@
 //! What a callout came to, as metrics name it.
 
+use super::error::Answer;
 use super::error::IntrospectionError;
-use super::response::Answer;
 use crate::labels::labelled;
 use crate::token::facts::Introspection;
 

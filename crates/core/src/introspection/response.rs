@@ -9,7 +9,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::api::Api;
-pub use super::error::{IntrospectionError, Misconfiguration, Unreachable};
+use super::error::{Answer, IntrospectionError, Misconfiguration, Unreachable};
 use super::error::{UNSUPPORTED_TOKEN_TYPE, registered};
 use super::members;
 use super::outcome::Outcome;
@@ -45,9 +45,6 @@ pub struct ResponseReader {
     /// Whether all claims are to be forwarded.
     pub keeps_payload: bool,
 }
-
-/// What a callout came to.
-pub type Answer = Result<Introspection, IntrospectionError>;
 
 /// A callout's answer as it was read.
 pub struct Reading<'a> {

@@ -1,4 +1,4 @@
-//! What carries out the effects of asking: callouts that are out until somebody lands them, a
+//! What carries out the effects of asking: callouts that are out until somebody answers them, a
 //! clock that is told when to tick.
 
 use std::collections::BTreeMap;
@@ -9,8 +9,9 @@ use crate::callout::coordinator::Coordinator;
 use crate::callout::effect::{BATCH, Effect, Report, Turn};
 use crate::callout::provider::Provider;
 use crate::callout::single_flight::{CallId, Question, WaiterId};
+use crate::introspection::error::Answer;
 use crate::introspection::error::IntrospectionError;
-use crate::introspection::response::{Answer, Reply};
+use crate::introspection::response::Reply;
 use crate::time::Time;
 
 /// One worker's host. Waiters have no value.
@@ -82,7 +83,7 @@ impl FakeHost {
     }
 
     /// A callout is answered with a 200 and this body, or times out.
-    pub fn land(
+    pub fn respond(
         &mut self,
         callout: u32,
         body: Option<&str>,
@@ -108,7 +109,8 @@ impl FakeHost {
             from_upstream: reply.is_some(),
             body: reply.map(|(_, body)| body.as_bytes()),
         };
-        self.coordinator.landed(callout, reply, provider, data, now);
+        self.coordinator
+            .responded(callout, reply, provider, data, now);
         self.turn(Turn::default(), provider, data, now);
         self.work(provider, data, now);
     }

@@ -66,8 +66,9 @@ impl Worker {
         self.host.tick(&self.provider, data, at(now));
     }
 
-    fn land(&mut self, callout: u32, body: Option<&str>, data: &FakeData, now: u64) {
-        self.host.land(callout, body, &self.provider, data, at(now));
+    fn respond(&mut self, callout: u32, body: Option<&str>, data: &FakeData, now: u64) {
+        self.host
+            .respond(callout, body, &self.provider, data, at(now));
     }
 
     fn leave(&self, call: CallId, waiter: WaiterId) {
@@ -127,9 +128,9 @@ fn one_callout_for_all_who_wait_for_a_token() {
     worker.work(&data, 0);
     assert_eq!(worker.asked(), ["a", "b"]);
     assert_eq!(worker.ask("a", First, 4, 1), a, "joins what is in flight");
-    worker.land(2, Some(INACTIVE), &data, 2);
+    worker.respond(2, Some(INACTIVE), &data, 2);
     assert_eq!(worker.finished(), [3]);
-    worker.land(1, Some(ACTIVE), &data, 3);
+    worker.respond(1, Some(ACTIVE), &data, 3);
     assert_eq!(worker.finished(), [1, 2, 3, 4]);
     let ends: Vec<_> = worker
         .host
@@ -145,7 +146,7 @@ fn one_callout_for_all_who_wait_for_a_token() {
             (Some(Outcome::Active), took(3))
         ]
     );
-    worker.land(1, Some(ACTIVE), &data, 4);
+    worker.respond(1, Some(ACTIVE), &data, 4);
     assert!(worker.is_empty());
 }
 
@@ -158,7 +159,7 @@ fn turns_are_bounded_and_nobody_is_told_twice() {
     }
     worker.work(&data, 0);
     worker.host.is_refused = true;
-    worker.land(1, Some(ACTIVE), &data, 1);
+    worker.respond(1, Some(ACTIVE), &data, 1);
     for waiter in 100..200 {
         worker.ask(&waiter.to_string(), First, waiter, 2);
     }
@@ -175,7 +176,7 @@ fn who_leaves_is_not_told_and_the_others_are() {
     worker.ask("a", First, 2, 0);
     worker.work(&data, 0);
     worker.leave(call, 1);
-    worker.land(1, Some(ACTIVE), &data, 1);
+    worker.respond(1, Some(ACTIVE), &data, 1);
     assert_eq!(worker.finished(), [2]);
     // Nobody asks for somebody who has left before the callout; but one in flight goes on.
     let call = worker.ask("b", First, 3, 2).unwrap();
@@ -186,7 +187,7 @@ fn who_leaves_is_not_told_and_the_others_are() {
     worker.work(&data, 3);
     worker.leave(call, 4);
     assert_eq!(worker.ask("c", First, 5, 4), Some(call));
-    worker.land(2, Some(ACTIVE), &data, 5);
+    worker.respond(2, Some(ACTIVE), &data, 5);
     assert_eq!(worker.finished(), [2, 5]);
     assert!(worker.is_empty());
 }
@@ -199,7 +200,7 @@ fn a_renewal_is_asked_though_nobody_waits_and_whoever_comes_joins_it() {
     worker.work(&data, 0);
     assert_eq!(worker.asked(), ["a"]);
     worker.ask("a", Renewal, 1, 1);
-    worker.land(1, Some(ACTIVE), &data, 2);
+    worker.respond(1, Some(ACTIVE), &data, 2);
     assert_eq!(worker.finished(), [1]);
     assert!(worker.is_empty());
     assert!(worker.renew("a", 3));
@@ -222,7 +223,7 @@ fn questions_about_tokens_in_use_go_first() {
     assert_eq!(asked[START..], ["good", "renewed", "junk900"]);
     let callouts: Vec<_> = worker.host.out.keys().copied().collect();
     for callout in callouts {
-        worker.land(callout, Some(ACTIVE), &data, 2);
+        worker.respond(callout, Some(ACTIVE), &data, 2);
     }
     assert!(worker.host.out.len() > START, "the window has grown");
     // What is left is told in time that it cannot be asked about.
@@ -275,11 +276,11 @@ fn where_there_is_no_room_at_the_endpoint_others_wait() {
     worker.work(&data, 1);
     assert!(worker.finished().is_empty());
     worker.host.is_refused = false;
-    worker.land(1, Some(ACTIVE), &data, 2);
+    worker.respond(1, Some(ACTIVE), &data, 2);
     assert_eq!(worker.asked(), ["d", "b"], "the window has shrunk to one");
-    worker.land(2, Some(ACTIVE), &data, 3);
-    worker.land(3, Some(ACTIVE), &data, 4);
-    worker.land(4, Some(ACTIVE), &data, 5);
+    worker.respond(2, Some(ACTIVE), &data, 3);
+    worker.respond(3, Some(ACTIVE), &data, 4);
+    worker.respond(4, Some(ACTIVE), &data, 5);
     assert_eq!(worker.finished().len(), 4);
     // Where nothing is in flight, nothing will make room.
     worker.host.is_refused = true;
@@ -296,7 +297,7 @@ fn known_tokens_do_not_wait_for_room() {
     let mut worker = Worker::new(cache, &data);
     worker.ask("known", First, 1, 0);
     worker.work(&data, 0);
-    worker.land(1, Some(ACTIVE), &data, 0);
+    worker.respond(1, Some(ACTIVE), &data, 0);
     worker.ask("junk", First, 2, 2_000);
     worker.work(&data, 2_000);
     worker.host.is_refused = true;
@@ -327,11 +328,11 @@ fn a_call_awaits_another_workers_lease_for_so_long() {
         "it asks itself"
     );
     // The lease is the other's by now: that the first is done does not end it.
-    one.land(1, None, &data, 252);
+    one.respond(1, None, &data, 252);
     one.ask("a", First, 2, 253);
     one.work(&data, 253);
     assert!(one.host.out.is_empty());
-    other.land(1, Some(ACTIVE), &data, 260);
+    other.respond(1, Some(ACTIVE), &data, 260);
     one.tick(&data, 261);
     assert_eq!(one.told(2), ["active"], "the answer was there");
 }
@@ -352,7 +353,7 @@ enum Event {
         worker: usize,
         nth: usize,
     },
-    Land {
+    Respond {
         worker: usize,
         nth: usize,
         body: Option<&'static str>,
@@ -383,7 +384,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => (worker(), 0..4_u8).prop_map(|(worker, token)| Event::Renew { worker, token }),
         2 => (worker(), any::<usize>()).prop_map(|(worker, nth)| Event::Leave { worker, nth }),
         6 => (worker(), any::<usize>(), body)
-            .prop_map(|(worker, nth, body)| Event::Land { worker, nth, body }),
+            .prop_map(|(worker, nth, body)| Event::Respond { worker, nth, body }),
         1 => (worker(), any::<bool>())
             .prop_map(|(worker, is_refused)| Event::Refuse { worker, is_refused }),
         1 => worker().prop_map(|worker| Event::Lose { worker }),
@@ -446,10 +447,10 @@ impl World {
                     self.left[worker].insert(waiter);
                 }
             }
-            Event::Land { worker, nth, body } if !self.is_dead[worker] => {
+            Event::Respond { worker, nth, body } if !self.is_dead[worker] => {
                 let out: Vec<_> = self.workers[worker].host.out.keys().copied().collect();
                 if let Some(callout) = nth.checked_rem(out.len()).map(|n| out[n]) {
-                    self.workers[worker].land(callout, body, &self.data, now);
+                    self.workers[worker].respond(callout, body, &self.data, now);
                 }
             }
             Event::Refuse { worker, is_refused } => {
@@ -501,12 +502,12 @@ impl World {
         for _ in 0..3_000 {
             self.step();
             for worker in 0..3 {
-                let land = Event::Land {
+                let respond = Event::Respond {
                     worker,
                     nth: 0,
                     body: Some(ACTIVE),
                 };
-                self.happen(&land);
+                self.happen(&respond);
             }
         }
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use self::rfc7662::Rfc7662;
 use self::texas::Texas;
+use super::error::Answer;
 use super::request::ExtraFields;
-use super::response::Answer;
 use crate::token::extract::AccessToken;
 
 /// What an endpoint speaks.

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Body;
+use crate::introspection::error::Answer;
 use crate::introspection::request::{ExtraFields, Secret};
-use crate::introspection::response::Answer;
 use crate::token::extract::AccessToken;
 use crate::token::facts::Introspection;
 

@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use super::Body;
+use crate::introspection::error::Answer;
 use crate::introspection::error::{IntrospectionError, Misconfiguration, Unreachable};
 use crate::introspection::request::ExtraFields;
-use crate::introspection::response::Answer;
 use crate::token::extract::AccessToken;
 use crate::token::facts::Introspection;
 
