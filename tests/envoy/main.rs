@@ -52,6 +52,7 @@ mod protocols;
 mod reconfiguration;
 mod rfc7662;
 mod rules;
+mod sample;
 mod trailers;
 mod upgrades;
 mod waiting;
