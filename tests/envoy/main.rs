@@ -53,6 +53,7 @@ mod reconfiguration;
 mod rfc7662;
 mod rules;
 mod sample;
+mod settings;
 mod trailers;
 mod upgrades;
 mod waiting;
