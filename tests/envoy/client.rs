@@ -157,15 +157,52 @@ pub fn http2() -> reqwest::Client {
 
 /// The same answer from another client.
 pub async fn answer(response: reqwest::Response) -> Answer {
-    let headers = response.headers().iter();
     Answer {
         status: response.status().as_u16(),
-        headers: headers
-            .map(|(name, value)| {
-                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                (name.as_str().to_owned(), value)
-            })
-            .collect(),
+        headers: texts(response.headers()),
         body: response.bytes().await.unwrap().to_vec(),
     }
+}
+
+/// A request over HTTP/2, with a body and trailers if they are given.
+pub async fn request_over_http2(
+    address: SocketAddr,
+    head: http::Request<()>,
+    body: Option<&'static [u8]>,
+    trailers: Option<http::HeaderMap>,
+) -> Answer {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let ends = body.is_none() && trailers.is_none();
+    let (response, mut sender) = client.send_request(head, ends).unwrap();
+    // Envoy may have answered and reset the stream before all is sent.
+    if let Some(body) = body {
+        let _ = sender.send_data(body.into(), trailers.is_none());
+    }
+    if let Some(trailers) = trailers {
+        let _ = sender.send_trailers(trailers);
+    }
+    let (head, mut stream) = response.await.unwrap().into_parts();
+    let mut body = Vec::new();
+    while let Some(Ok(data)) = stream.data().await {
+        let _ = stream.flow_control().release_capacity(data.len());
+        body.extend(data);
+    }
+    connection.abort();
+    Answer {
+        status: head.status.as_u16(),
+        headers: texts(&head.headers),
+        body,
+    }
+}
+
+fn texts(headers: &http::HeaderMap) -> Vec<(String, String)> {
+    let headers = headers.iter();
+    headers
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), value)
+        })
+        .collect()
 }

@@ -15,14 +15,19 @@ use crate::client::{Answer, get, request};
 /// How long to wait for a condition before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A change to Envoy's configuration.
+pub type Edit = fn(&mut Value);
+
 /// What is to be started.
 pub struct Setup {
+    /// Envoy's configuration, as a user would copy it.
+    pub sample: Value,
     /// The plugin configuration.
     pub plugin: Value,
     /// Whether Envoy itself cleans up and refuses odd paths, as in `envoy.yaml`.
     pub envoy_normalizes_paths: bool,
     /// What else is to be changed in Envoy's configuration.
-    pub edit: fn(&mut Value),
+    pub edit: Edit,
     /// The client authentication that the RFC 7662 endpoint asks for.
     pub client: Option<Client>,
     /// Envoy's log level.
@@ -35,13 +40,18 @@ pub struct Setup {
     pub discovery: Discovery,
     /// Where the API is, if it is not the identity provider's.
     pub api: Option<SocketAddr>,
+    /// Where the introspection endpoint is, if it is not the identity provider's.
+    pub endpoint: Option<SocketAddr>,
     /// What Envoy takes a paused head for.
     pub paused_head: PausedHead,
+    /// Variables in Envoy's own environment.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         Self {
+            sample: shipped_config(),
             plugin: plugin(),
             envoy_normalizes_paths: true,
             edit: |_| {},
@@ -51,7 +61,9 @@ impl Default for Setup {
             workers: 1,
             discovery: Discovery::None,
             api: None,
+            endpoint: None,
             paused_head: PausedHead::HoldsAll,
+            environment: Vec::new(),
         }
     }
 }
@@ -177,6 +189,7 @@ impl Gateway {
             .arg(&admin_file)
             .arg("-c")
             .arg(config_file)
+            .envs(setup.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -407,15 +420,33 @@ pub fn start_in_vain(config: &Value, environment: &[(&str, &str)]) -> Output {
 
 /// `envoy.yaml` as it is.
 pub fn shipped_config() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy.yaml");
-    serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    serde_saphyr::from_str(include_str!("../../envoy.yaml")).unwrap()
+}
+
+/// The chain of HTTP filters.
+pub fn http_filters(config: &mut Value) -> &mut Vec<Value> {
+    let filters = at(config, &format!("{CONNECTION_MANAGER}/http_filters"));
+    filters.as_array_mut().unwrap()
 }
 
 /// The filter's own part of Envoy's configuration.
 pub fn filter_config(config: &mut Value) -> &mut Value {
+    let mut filters = http_filters(config).iter_mut();
+    let filter = filters.find(|filter| filter["name"] == "portvakt");
+    at(filter.unwrap(), "/typed_config/config")
+}
+
+/// Lets Envoy speak HTTP/2 to the API, as one with gRPC needs.
+pub fn speak_http2_to_the_api(config: &mut Value) {
+    *api_protocol(config) = json!({ "http2_protocol_options": { "max_concurrent_streams": 100 } });
+}
+
+/// What Envoy speaks to the API.
+pub fn api_protocol(config: &mut Value) -> &mut Value {
     at(
         config,
-        &format!("{CONNECTION_MANAGER}/http_filters/0/typed_config/config"),
+        "/static_resources/clusters/1/typed_extension_protocol_options\
+         /envoy.extensions.upstreams.http.v3.HttpProtocolOptions/explicit_http_config",
     )
 }
 
@@ -431,7 +462,7 @@ pub const CONNECTION_MANAGER: &str =
 
 /// `envoy.yaml` with free ports and the plugin configuration of the test.
 fn envoy_config(setup: &Setup, idp: &DevIdp) -> Value {
-    let mut config = shipped_config();
+    let mut config = setup.sample.clone();
     let endpoint = format!("http://{}/api/v1/introspect", idp.idp_addr());
     let port = "address/socket_address/port_value";
     let upstream = "load_assignment/endpoints/0/lb_endpoints/0/endpoint";
@@ -440,7 +471,7 @@ fn envoy_config(setup: &Setup, idp: &DevIdp) -> Value {
         (format!("/static_resources/listeners/0/{port}"), json!(0)),
         (
             format!("/static_resources/clusters/0/{upstream}/{port}"),
-            json!(idp.idp_addr().port()),
+            json!(setup.endpoint.unwrap_or(idp.idp_addr()).port()),
         ),
         (
             format!("/static_resources/clusters/1/{upstream}/{port}"),

@@ -57,6 +57,8 @@ mod reconfiguration;
 mod recorder;
 mod rfc7662;
 mod rules;
+mod sample;
+mod settings;
 mod smuggling;
 mod spelling;
 mod targets;

@@ -4,7 +4,7 @@ use dev_idp::Fault;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::client::{answer, http2, read_answer, send_head};
-use crate::gateway::{Gateway, PausedHead, Setup, until};
+use crate::gateway::{Gateway, PausedHead, Setup, speak_http2_to_the_api, until};
 
 with_either_paused_head![
     an_upload_that_waits_arrives_whole_over_http1,
@@ -42,7 +42,11 @@ async fn http2_is_answered_like_http1() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grpc_is_answered_in_its_own_words() {
-    let gateway = Gateway::start(Setup::default()).await;
+    let gateway = Gateway::start(Setup {
+        edit: speak_http2_to_the_api,
+        ..Setup::default()
+    })
+    .await;
     let client = http2();
     let url = format!("http://{}/api/Service/Method", gateway.address);
     let good = format!("Bearer {}", gateway.token("api:write"));

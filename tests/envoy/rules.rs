@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, answer, http2, raw};
-use crate::gateway::{CONNECTION_MANAGER, Gateway, Setup, at};
+use crate::gateway::{CONNECTION_MANAGER, Edit, Gateway, Setup, at, speak_http2_to_the_api};
 use crate::hostile::AMBIGUOUS;
 
 /// What becomes of a request without credentials.
@@ -204,11 +204,22 @@ async fn the_virtual_host_is_the_rules_host() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn by_host_over_http2() {
+    check_host_over_http2(|_| {}, &["anything"]).await;
+    // There the API has `:authority`.
+    check_host_over_http2(speak_http2_to_the_api, &[]).await;
+}
+
+/// `hosts` are the `host` headers that reach the API with an open request.
+async fn check_host_over_http2(edit: Edit, hosts: &[&str]) {
     let rules = [
         ("api", json!({ "hosts": ["api.example.com"] })),
         ("open", json!({ "path": "/open" })),
     ];
-    let gateway = gateway(&rules, Setup::default()).await;
+    let setup = Setup {
+        edit,
+        ..Setup::default()
+    };
+    let gateway = gateway(&rules, setup).await;
     for (authority, host, expected) in [
         ("api.example.com", None, Rule("api")),
         ("api.example.com.", None, Rule("api")),
@@ -233,7 +244,9 @@ async fn by_host_over_http2() {
         if expected == Open {
             // The API has no other host to go by than the rules.
             let headers = answer.json()["headers"].as_array().unwrap().clone();
-            assert!(headers.iter().all(|header| header[0] != "host"));
+            let seen = headers.iter().filter(|header| header[0] == "host");
+            let seen: Vec<_> = seen.map(|header| header[1].as_str().unwrap()).collect();
+            assert_eq!(seen, hosts);
         }
     }
 }

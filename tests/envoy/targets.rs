@@ -417,12 +417,12 @@ fn by_host() -> Value {
 
 /// Tunnels are for those who have a token.
 fn with_tunnels() -> Value {
-    let open = json!(["GET", "HEAD"]);
     json!({
         "introspection": { "cluster": "texas" },
         "rules": [
-            { "match": { "path": "/open", "methods": open }, "anonymous": true },
-            { "match": { "hosts": ["public.example.com"], "methods": open }, "anonymous": true },
+            { "match": { "path": "/open" }, "anonymous": true },
+            { "match": { "hosts": ["public.example.com"] }, "anonymous": true },
+            { "match": { "methods": ["CONNECT"] }, "require": { "scopes": ["api:read"] } },
             { "match": {}, "require": { "scopes": ["api:read"] } },
         ],
     })

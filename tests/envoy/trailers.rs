@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::client::raw;
-use crate::gateway::{CONNECTION_MANAGER, Gateway, PausedHead, Setup, at, plugin};
+use crate::gateway::{CONNECTION_MANAGER, Gateway, PausedHead, Setup, api_protocol, at, plugin};
 
 with_either_paused_head![what_the_filter_goes_by_or_sets_is_removed_from_trailers,];
 
@@ -14,10 +14,7 @@ with_either_paused_head![what_the_filter_goes_by_or_sets_is_removed_from_trailer
 fn with_trailers(config: &mut Value) {
     let trailers = json!({ "enable_trailers": true });
     at(config, CONNECTION_MANAGER)["http_protocol_options"] = trailers.clone();
-    let api = "/static_resources/clusters/1/typed_extension_protocol_options\
-               /envoy.extensions.upstreams.http.v3.HttpProtocolOptions\
-               /use_downstream_protocol_config/http_protocol_options";
-    *at(config, api) = trailers;
+    api_protocol(config)["http_protocol_options"] = trailers;
 }
 
 /// Takes one request on each connection, to the end of its trailers, and tells what came.

@@ -13,7 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::client::{answer, http2, raw};
-use crate::gateway::{CONNECTION_MANAGER, Gateway, PausedHead, Setup, at, until};
+use crate::gateway::{
+    CONNECTION_MANAGER, Gateway, PausedHead, Setup, at, speak_http2_to_the_api, until,
+};
 
 with_either_paused_head![
     a_websocket_is_decided_on_once,
@@ -224,9 +226,16 @@ fn pieces() -> (DuplexStream, reqwest::Body) {
     (writer, reqwest::Body::wrap_stream(stream))
 }
 
+fn grpc(paused_head: PausedHead) -> Setup {
+    Setup {
+        edit: speak_http2_to_the_api,
+        ..paused_head.setup()
+    }
+}
+
 async fn a_grpc_stream_is_decided_on_once(paused_head: PausedHead) {
     const PIECE: usize = 10_000;
-    let gateway = Gateway::start(paused_head.setup()).await;
+    let gateway = Gateway::start(grpc(paused_head)).await;
     let (mut writer, body) = pieces();
     let call = http2()
         .post(format!("http://{}/api/Service/Stream", gateway.address))
@@ -267,7 +276,7 @@ async fn a_grpc_stream_is_decided_on_once(paused_head: PausedHead) {
 }
 
 async fn a_grpc_stream_that_is_refused_never_reaches_the_api(paused_head: PausedHead) {
-    let gateway = Gateway::start(paused_head.setup()).await;
+    let gateway = Gateway::start(grpc(paused_head)).await;
     for (token, status) in [(None, "16"), (Some(gateway.token("api:read")), "7")] {
         // It is refused at its head, while its client still has messages to send.
         let (writer, body) = pieces();

@@ -190,7 +190,7 @@ pub(super) struct RawMatch {
     /// Paths like this one: in `/orders/{id}/lines/{line}` each parameter is one whole segment.
     #[serde(default, deserialize_with = "given")]
     pub template: Option<String>,
-    /// Any of these methods. Default: all.
+    /// Any of these methods. Default: all but `CONNECT`, because no rule sees what goes through a tunnel.
     #[serde(default, deserialize_with = "given")]
     pub methods: Option<Vec<String>>,
     /// Any of these hosts, in any case and whatever the port (keep `strip_any_host_port` in `envoy.yaml`, or Envoy does not ignore it); `*.example.com` is all hosts below `example.com`. Default: all.
@@ -312,7 +312,7 @@ pub(super) struct RawPrecheck {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawForward {
-    /// `keep` or `remove`: whether the upstream sees the header that tokens come in. `remove` not where a rule has `match.route`. Default: `keep`.
+    /// `keep` or `remove`: whether the upstream sees the header that tokens come in. `remove` not where a rule has `match.route`; and what Envoy redirects internally after it has no token any more: 401 where one is needed. Default: `keep`.
     #[serde(default)]
     pub authorization: RawAuthorization,
     /// Headers, each with the claim that it carries: strings, numbers, booleans, and arrays of strings without spaces, joined by a space. A claim that a header cannot carry unchanged stays out: one that is empty, has control characters or a space at its ends, is longer than 16 kB, or is a number beyond 64 bits. Not where a rule has `match.route`. Default: none.

@@ -12,8 +12,8 @@ use crate::request::path::{Path, PathError};
 pub struct Match {
     /// A condition on the path.
     pub path: Option<PathMatch>,
-    /// Methods, any of them; empty: every method. Compared case-sensitively (RFC 9110
-    /// section 9.1).
+    /// Methods, any of them; empty: every method but `CONNECT`. Compared case-sensitively
+    /// (RFC 9110 section 9.1).
     pub methods: Vec<String>,
     /// Hosts, any of them; empty: every host.
     pub hosts: Vec<HostPattern>,
@@ -84,6 +84,12 @@ impl<'a, H: RequestHead> RequestLine<'a, H> {
         self.method.get_or_init(fetch).as_deref()
     }
 
+    /// Whether anything may follow that no rule sees. A request that ends with its head is none,
+    /// and its method need not be fetched.
+    fn is_tunnel(&self) -> bool {
+        !self.head.ends_stream() && self.method() == Some(b"CONNECT")
+    }
+
     fn route(&self) -> Option<&[u8]> {
         self.route.get_or_init(|| self.head.route_name()).as_deref()
     }
@@ -142,10 +148,11 @@ impl Match {
     }
 
     fn matches_method(&self, line: &RequestLine<'_, impl RequestHead>) -> bool {
-        self.methods.is_empty()
-            || line
-                .method()
-                .is_some_and(|method| self.methods.iter().any(|m| m.as_bytes() == method))
+        if self.methods.is_empty() {
+            return !line.is_tunnel();
+        }
+        let is = |method: &[u8]| self.methods.iter().any(|m| m.as_bytes() == method);
+        line.method().is_some_and(is)
     }
 
     fn matches_route(&self, line: &RequestLine<'_, impl RequestHead>) -> bool {

@@ -19,6 +19,34 @@ fn by_path() -> Worker {
     ]))
 }
 
+/// Nobody sees what goes through a tunnel: only who names it lets it in.
+#[test]
+fn tunnels_are_for_rules_that_name_them() {
+    for (rules, expected) in [
+        (json!([{ "match": {}, "anonymous": true }]), FORBIDDEN),
+        (
+            json!([{ "match": { "path": "/open" }, "anonymous": true }]),
+            FORBIDDEN,
+        ),
+        (
+            json!([{ "match": { "hosts": ["a"] }, "anonymous": true }]),
+            FORBIDDEN,
+        ),
+        (
+            json!([{ "match": { "methods": ["GET"] }, "anonymous": true }]),
+            FORBIDDEN,
+        ),
+        (
+            json!([{ "match": { "methods": ["CONNECT"] }, "anonymous": true }]),
+            ANONYMOUS,
+        ),
+    ] {
+        let mut worker = worker(&rules);
+        let tunnel = Head::new("CONNECT /open").host("a:80").with_body();
+        assert_eq!(worker.send(&tunnel), expected, "{rules}");
+    }
+}
+
 /// As Chromium sends it, over HTTP/2.
 const CHROMIUM: &[(&str, &str)] = &[
     ("accept", "*/*"),
