@@ -15,7 +15,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::client::{Answer, answer, http2};
-use crate::gateway::{Gateway, Setup, at, filter_config, until, validate_yaml};
+use crate::gateway::{Gateway, Setup, at, filter_config, validate_yaml};
 
 const ENVOY_YAML: &str = include_str!("../../envoy.yaml");
 const RFC7662_YAML: &str = include_str!("../../examples/rfc7662.yaml");

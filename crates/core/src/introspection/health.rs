@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use super::error::Answer;
-use super::error::IntrospectionError;
+use super::error::{Answer, IntrospectionError};
 use crate::time::Time;
 
 /// The endpoint's state as its answers left it. Begins as healthy.

@@ -1,7 +1,6 @@
 //! What a callout came to, as metrics name it.
 
-use super::error::Answer;
-use super::error::IntrospectionError;
+use super::error::{Answer, IntrospectionError};
 use crate::labels::labelled;
 use crate::token::facts::Introspection;
 

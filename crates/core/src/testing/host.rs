@@ -9,8 +9,7 @@ use crate::callout::coordinator::Coordinator;
 use crate::callout::effect::{BATCH, Effect, Report, Turn};
 use crate::callout::provider::Provider;
 use crate::callout::single_flight::{CallId, Question, WaiterId};
-use crate::introspection::error::Answer;
-use crate::introspection::error::IntrospectionError;
+use crate::introspection::error::{Answer, IntrospectionError};
 use crate::introspection::response::Reply;
 use crate::time::Time;
 

@@ -5,8 +5,7 @@
 use std::time::Duration;
 
 use super::Body;
-use crate::introspection::error::Answer;
-use crate::introspection::error::{IntrospectionError, Misconfiguration, Unreachable};
+use crate::introspection::error::{Answer, IntrospectionError, Misconfiguration, Unreachable};
 use crate::introspection::request::ExtraFields;
 use crate::token::extract::AccessToken;
 use crate::token::facts::Introspection;
