@@ -99,7 +99,7 @@ async fn extended_connect() {
 }
 
 /// Lets clients open a connection to the API itself.
-fn connect(config: &mut Value) {
+fn with_tunnels(config: &mut Value) {
     let upgrade = json!([{ "upgrade_type": "CONNECT", "connect_config": { "allow_post": true } }]);
     let action = json!({ "cluster": "api", "upgrade_configs": upgrade });
     let tunnel = json!({ "match": { "connect_matcher": {} }, "route": action });
@@ -110,16 +110,20 @@ fn connect(config: &mut Value) {
 /// CONNECT has no path: no rule by paths is for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn tunnels() {
-    let anything = json!([{ "match": {}, "require": { "scopes": ["api:write"] } }]);
-    for (rules, statuses) in [
-        (plugin()["rules"].clone(), [403, 403, 403, 403]),
-        (anything, [401, 401, 403, 200]),
+    let require = json!({ "scopes": ["api:write"] });
+    let anything = json!([{ "match": {}, "require": require }]);
+    let tunnels = json!([{ "match": { "methods": ["CONNECT"] }, "require": require }]);
+    let (no_rule, judged) = ([403; 4], [401, 401, 403, 200]);
+    for (rules, connect, post) in [
+        (plugin()["rules"].clone(), no_rule, no_rule),
+        (anything, no_rule, judged),
+        (tunnels, judged, no_rule),
     ] {
         let mut plugin = plugin();
         plugin["rules"] = rules;
         let gateway = Gateway::start(Setup {
             plugin,
-            edit: connect,
+            edit: with_tunnels,
             ..Setup::default()
         })
         .await;
@@ -129,12 +133,13 @@ async fn tunnels() {
             gateway.token("other"),
             gateway.token("api:write"),
         ];
-        for (token, status) in tokens.iter().zip(statuses) {
+        for (index, token) in tokens.iter().enumerate() {
             let authorization = match token.as_str() {
                 "" => String::new(),
                 token => format!("authorization: Bearer {token}\r\n"),
             };
-            for head in ["CONNECT a:80", "POST /tunnel"] {
+            for (head, statuses) in [("CONNECT a:80", connect), ("POST /tunnel", post)] {
+                let status = statuses[index];
                 let before = gateway.idp.api_requests();
                 let mut stream = TcpStream::connect(gateway.address).await.unwrap();
                 let within = b"GET /api/x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
