@@ -1,6 +1,8 @@
 //! What the filter costs: Envoy's CPU time per request with it, as a ratio to the same Envoy
 //! without it. `make bench` runs it.
 //!
+//! `PORTVAKT_WASM_BEFORE` names another module to compare with, in the same run.
+//!
 //! All gateways run at once and are loaded in turn, round by round, so that what else the machine
 //! does hits all of them. Wall-clock times and throughputs are not looked at.
 #![allow(
@@ -118,12 +120,12 @@ async fn main() {
     asked["cache"] = json!({ "max_ttl": "0s" });
     let mut anonymous = plugin();
     anonymous["rules"] = json!([{ "match": {}, "anonymous": true }]);
-    let variants = [
+    let mut variants = vec![
         ("no filter", setup(without_filter, plugin())),
         ("no token needed", setup(answer_directly, anonymous)),
         (
             "known token, required_scopes",
-            setup(answer_directly, smallest),
+            setup(answer_directly, smallest.clone()),
         ),
         (
             "known token, one rule by path",
@@ -143,13 +145,21 @@ async fn main() {
         ),
         (
             "known token, rules by path and method",
-            setup(answer_directly, known),
+            setup(answer_directly, known.clone()),
         ),
         (
             "no cache, callouts shared by 16 connections",
             setup(answer_directly, asked),
         ),
     ];
+    if let Some(before) = std::env::var_os("PORTVAKT_WASM_BEFORE") {
+        let with = |plugin| Setup {
+            module: Some(before.clone().into()),
+            ..setup(answer_directly, plugin)
+        };
+        variants.push(("before: known token, required_scopes", with(smallest)));
+        variants.push(("before: rules by path and method", with(known)));
+    }
     let mut gateways = Vec::new();
     for (name, setup) in variants {
         gateways.push((name, Gateway::start(setup).await));

@@ -44,6 +44,8 @@ pub struct Setup {
     pub endpoint: Option<SocketAddr>,
     /// What Envoy takes a paused head for.
     pub paused_head: PausedHead,
+    /// The built filter, if it is not the one to be tested.
+    pub module: Option<PathBuf>,
     /// Variables in Envoy's own environment.
     pub environment: Vec<(&'static str, String)>,
 }
@@ -63,6 +65,7 @@ impl Default for Setup {
             api: None,
             endpoint: None,
             paused_head: PausedHead::HoldsAll,
+            module: None,
             environment: Vec::new(),
         }
     }
@@ -486,7 +489,8 @@ fn envoy_config(setup: &Setup, idp: &DevIdp) -> Value {
         *at(&mut config, &pointer) = value;
     }
     let filter = filter_config(&mut config);
-    filter["vm_config"]["code"]["local"]["filename"] = json!(wasm());
+    filter["vm_config"]["code"]["local"]["filename"] =
+        json!(setup.module.clone().unwrap_or_else(wasm));
     filter["vm_config"]["environment_variables"] =
         json!({ "key_values": { "NAIS_TOKEN_INTROSPECTION_ENDPOINT": endpoint } });
     filter["configuration"] = setup.form.of(&setup.plugin);
