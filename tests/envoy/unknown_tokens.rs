@@ -21,7 +21,7 @@ const FLOOD: Duration = Duration::from_secs(5);
 /// The endpoint takes 50 ms for each question, one after the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_with_a_known_token_does_not_notice_it() {
-    for refresh_ahead in [true, false] {
+    for (refresh_ahead, workers) in [(true, 1), (false, 1), (true, 4)] {
         let mut plugin = plugin();
         plugin["introspection"]["timeout"] = json!("1s");
         plugin["failure_mode_allow"] = json!(true);
@@ -30,6 +30,7 @@ async fn a_client_with_a_known_token_does_not_notice_it() {
         });
         let gateway = Gateway::start(Setup {
             plugin,
+            workers,
             ..Setup::default()
         })
         .await;
@@ -51,7 +52,7 @@ async fn a_client_with_a_known_token_does_not_notice_it() {
                 let at = began.elapsed();
                 assert_eq!(
                     answer.status, 200,
-                    "{refresh_ahead}: after {at:?}: {answer:?}"
+                    "{refresh_ahead} {workers}: after {at:?}: {answer:?}"
                 );
             }
             is_over.store(true, Ordering::SeqCst);

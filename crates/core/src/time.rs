@@ -45,6 +45,11 @@ impl Time {
         Self(self.0.saturating_sub(millis(duration)))
     }
 
+    /// How far apart the two are, whichever is the later: a clock may be set back.
+    pub fn apart(self, other: Self) -> Duration {
+        Duration::from_millis(self.0.abs_diff(other.0))
+    }
+
     /// How long ago `earlier` was; nothing if it was not.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

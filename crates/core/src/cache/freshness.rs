@@ -9,7 +9,7 @@ use crate::token::facts::Introspection;
 const RENEWAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Clocks that differ by less than this are the same clock, read one after the other.
-const SAME_MOMENT: Duration = Duration::from_secs(1);
+pub(super) const SAME_MOMENT: Duration = Duration::from_secs(1);
 
 /// The configured lifetimes.
 #[derive(Clone, Copy, Debug)]

@@ -63,7 +63,7 @@ impl Leases {
         let (bytes, version) = data.read(&key);
         let bytes = bytes.unwrap_or_default();
         // Another worker's clock was perhaps read a moment later than `now`.
-        let holds = |since: Time| now.since(since).max(since.since(now)) < LEASE;
+        let holds = |since: Time| now.apart(since) < LEASE;
         if written_at(&bytes).is_some_and(holds) {
             // If the place is taken for another token, this worker asks without a lease.
             return match Slot::read(&bytes, &tag) {

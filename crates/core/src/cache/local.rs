@@ -100,10 +100,10 @@ impl LocalCache {
         }
     }
 
-    /// A question about the token came to nothing.
-    pub(super) fn set_unanswered(&mut self, key: &TokenKey, at: Time) {
+    /// A question about the token came to nothing at that time, or to something (`None`).
+    pub(super) fn set_unanswered(&mut self, key: &TokenKey, at: Option<Time>) {
         if let Some(mut known) = self.active.get_mut(key) {
-            known.unanswered_at = Some(at);
+            known.unanswered_at = at;
         }
     }
 

@@ -13,7 +13,7 @@ pub mod slot;
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
 
-use crate::cache::freshness::{Freshness, Lifetimes};
+use crate::cache::freshness::{Freshness, Lifetimes, SAME_MOMENT};
 use crate::cache::lease::{Lease, Leases};
 use crate::cache::local::{Known, LocalCache};
 use crate::cache::shared::{Kind, SharedCache, SharedData};
@@ -191,9 +191,9 @@ impl Cache {
         }
     }
 
-    /// A question about the token came to nothing.
-    pub fn unanswered(&self, key: &TokenKey, now: Time) {
-        self.local.borrow_mut().set_unanswered(key, now);
+    /// A question about the token came to nothing at that time, or to something (`None`).
+    pub fn unanswered(&self, key: &TokenKey, at: Option<Time>) {
+        self.local.borrow_mut().set_unanswered(key, at);
     }
 
     /// Remembers what the endpoint said when it was asked at `asked_at`, in `answer`'s words.
@@ -208,7 +208,7 @@ impl Cache {
     ) {
         // An answer may land after a newer one: of another worker, or of an older configuration.
         if self
-            .knows_since(id, data)
+            .knows_since(id, now, data)
             .is_some_and(|newer| asked_at < newer)
         {
             return;
@@ -238,16 +238,19 @@ impl Cache {
     }
 
     /// When the newest answer about the token was asked for, in this worker or another.
-    fn knows_since(&self, id: &TokenId, data: &impl SharedData) -> Option<Time> {
+    fn knows_since(&self, id: &TokenId, now: Time, data: &impl SharedData) -> Option<Time> {
+        // What was learned in the future was learned before the clock was set back.
+        let is_past = |learned_at: &Time| *learned_at <= now.after(SAME_MOMENT);
         let local = self
             .local
             .borrow()
             .get(&id.key)
-            .map(|known| known.learned_at);
+            .map(|known| known.learned_at)
+            .filter(is_past);
         let shared = self.shared.as_ref();
         let shared =
             shared.and_then(|shared| shared.find(data, &id.digest, |slot| Some(slot.learned_at)));
-        local.max(shared)
+        local.max(shared.filter(is_past))
     }
 
     /// What was known about the token is not so any more.

@@ -341,6 +341,22 @@ fn an_answer_that_lands_late_does_not_replace_a_newer_one() {
     }
 }
 
+/// What was learned in what is the future now says nothing, and stops nothing from being learned.
+#[test]
+fn the_clock_was_set_back() {
+    for later in [599_500, 600_000, 650_000] {
+        let data = FakeData::default();
+        let (asked, other) = (worker(lifetimes(), 10), worker(lifetimes(), 10));
+        learn(&asked, &data, 1, &active("a", None), 600_000);
+        assert_eq!(said(look_up(&asked, &data, 1, 0)), Said::Nothing);
+        learn(&asked, &data, 1, INACTIVE, 1);
+        for worker in [&asked, &other] {
+            assert_eq!(said(look_up(worker, &data, 1, 2)), Said::Inactive);
+            assert_eq!(said(look_up(worker, &data, 1, later)), Said::Nothing);
+        }
+    }
+}
+
 /// Something that happens to a cache.
 #[derive(Clone, Debug)]
 enum Event {

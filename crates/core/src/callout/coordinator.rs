@@ -51,13 +51,15 @@ impl<W> Coordinator<W> {
         if asked.is_err() {
             let busy = Reading::failed(IntrospectionError::Busy);
             let transitions = provider.observe(&token_id.key, &busy.answer, rank, now, now);
-            self.report(Report {
-                outcome: Some(busy.outcome),
-                took: None,
-                transitions,
-                digest: Some(token_id.digest),
-                waiter: Some(waiter),
-            });
+            if !transitions.is_empty() {
+                self.report(Report {
+                    outcome: None,
+                    took: None,
+                    transitions,
+                    digest: Some(token_id.digest),
+                    waiter: Some(waiter),
+                });
+            }
         }
         asked
     }
@@ -96,13 +98,14 @@ impl<W> Coordinator<W> {
             return;
         };
         provider.end_lease(data, &token_id.digest);
-        // Others of ours are out, so there will be room. But whoever may go by what was known
-        // before need not wait for it.
-        if error == IntrospectionError::NotDispatched
-            && (rank == Rank::First || !provider.has_stale(&token_id, data, now))
-            && self.calls.borrow_mut().put_back(call, now)
-        {
-            return;
+        if error == IntrospectionError::NotDispatched {
+            self.calls.borrow_mut().refused(now);
+            // Where others of ours are out there will be room. But whoever may go by what was
+            // known before need not wait for it.
+            let may_wait = rank == Rank::First || !provider.has_stale(&token_id, data, now);
+            if may_wait && self.calls.borrow_mut().put_back(call) {
+                return;
+            }
         }
         self.finish(call, Reading::failed(error), None, provider, now);
     }
@@ -158,6 +161,9 @@ impl<W> Coordinator<W> {
             return;
         };
         let since = asked_at.unwrap_or(now);
+        // Behind questions that anybody can ask, a timeout says nothing of the endpoint.
+        let is_crowded = self.calls.borrow().is_crowded();
+        let rank = if is_crowded { Rank::First } else { rank };
         self.report(Report {
             outcome: Some(reading.outcome),
             took: asked_at.map(|asked_at| now.since(asked_at)),
@@ -241,11 +247,11 @@ impl<W> Coordinator<W> {
         if start.is_background {
             return true;
         }
-        let Some(what) = provider.peek(&start.token_id, data, now).into_facts() else {
+        let Some(introspection) = provider.peek(&start.token_id, data, now).into_facts() else {
             return true;
         };
         provider.end_lease(data, &start.token_id.digest);
-        self.calls.borrow_mut().answer(start.id, Ok(what));
+        self.calls.borrow_mut().answer(start.id, Ok(introspection));
         false
     }
 
@@ -258,12 +264,16 @@ impl<W> Coordinator<W> {
         now: Time,
     ) {
         let looks = std::mem::take(&mut turn.looks);
-        let awaiting = self.calls.borrow_mut().take_awaiting(looks);
-        for (call, token_id) in awaiting {
+        if looks == 0 {
+            return;
+        }
+        let awaiting = self.calls.borrow_mut().take_awaiting(looks, now);
+        // What is pending again goes to the front: the first last.
+        for (call, token_id) in awaiting.into_iter().rev() {
             let known = provider.peek(&token_id, data, now).into_facts();
             let mut calls = self.calls.borrow_mut();
             match known {
-                Some(what) => calls.answer(call, Ok(what)),
+                Some(introspection) => calls.answer(call, Ok(introspection)),
                 None => calls.enqueue_again(call),
             }
         }

@@ -41,9 +41,9 @@ impl Provider {
     /// An endpoint of which nothing is known yet.
     pub fn new(config: IntrospectionConfig, cache: Cache) -> Self {
         Self {
+            health: RefCell::new(Health::new(config.timeout)),
             config,
             cache,
-            health: RefCell::default(),
         }
     }
 
@@ -148,7 +148,7 @@ impl Provider {
     fn is_lately(&self, seen_at: Option<Time>, now: Time) -> bool {
         let timeout = self.config.timeout;
         let memory = timeout.saturating_mul(2).saturating_add(SEEN_LATELY);
-        seen_at.is_some_and(|at| now.since(at) <= memory)
+        seen_at.is_some_and(|at| now.apart(at) <= memory)
     }
 
     /// Whether this worker may ask about the token, or another one is asking.
@@ -189,12 +189,9 @@ impl Provider {
         asked_at: Time,
         now: Time,
     ) -> Vec<Transition> {
-        if answer
-            .as_ref()
-            .is_err_and(IntrospectionError::keeps_from_answering)
-        {
-            self.cache.unanswered(key, now);
-        }
+        let error = answer.as_ref().err();
+        let is_unanswered = error.is_some_and(IntrospectionError::keeps_from_answering);
+        self.cache.unanswered(key, is_unanswered.then_some(now));
         self.health
             .borrow_mut()
             .observe(answer, rank, asked_at, now)

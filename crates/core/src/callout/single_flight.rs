@@ -294,6 +294,11 @@ impl<W> Calls<W> {
         }
     }
 
+    /// Whether more than one question that anybody can ask is in flight.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.first_in_flight > 1
+    }
+
     fn admits_first(&mut self, now: Time) -> bool {
         !self.first.is_empty() && self.window.admits(self.first_in_flight, now)
     }
@@ -308,10 +313,14 @@ impl<W> Calls<W> {
         }
     }
 
-    /// The call could not be dispatched. If others are in flight it waits until one of them is answered;
-    /// whether it does.
-    pub(super) fn put_back(&mut self, id: CallId, now: Time) -> bool {
+    /// Envoy dispatched nothing: the window is too large.
+    pub(super) fn refused(&mut self, now: Time) {
         self.window.refused(self.first_in_flight, now);
+    }
+
+    /// The call could not be dispatched. If others are in flight it waits until one of them is
+    /// answered; whether it does.
+    pub(super) fn put_back(&mut self, id: CallId) -> bool {
         if self.by_callout.is_empty() {
             return false;
         }
@@ -328,10 +337,29 @@ impl<W> Calls<W> {
         }
     }
 
-    pub(super) fn take_awaiting(&mut self, limit: usize) -> Vec<(CallId, TokenId)> {
-        let some = self.awaiting.len().min(limit);
-        let ids = self.awaiting.drain(..some);
-        let named = ids.filter_map(|id| Some((id, self.all.get(&id)?.question.token_id)));
+    /// Some of the calls that await leases, tokens in use before others. Those that have awaited
+    /// for as long as a lease holds are pending again, however many they are.
+    pub(super) fn take_awaiting(&mut self, limit: usize, now: Time) -> Vec<(CallId, TokenId)> {
+        let (mut overdue, mut waiting) = (Vec::new(), Vec::new());
+        for id in std::mem::take(&mut self.awaiting) {
+            match self.all.get(&id) {
+                Some(call) if !matches!(call.stage, Stage::AwaitsLease) => {}
+                Some(call) if call.may_await(now) => waiting.push(id),
+                Some(_) => overdue.push(id),
+                None => {}
+            }
+        }
+        // The first is to be the first again.
+        for id in overdue.into_iter().rev() {
+            self.enqueue_again(id);
+        }
+        let is_first = |id: &CallId| self.all.get(id).is_none_or(Call::is_first);
+        waiting.sort_by_key(is_first);
+        let left = waiting.split_off(waiting.len().min(limit));
+        self.awaiting = left.into();
+        let named = waiting
+            .into_iter()
+            .filter_map(|id| Some((id, self.all.get(&id)?.question.token_id)));
         named.collect()
     }
 
@@ -401,7 +429,7 @@ impl<W> Calls<W> {
         while let Some(id) = self.first.front().copied() {
             match self.all.get(&id) {
                 Some(call) if call.is_first_pending() => {
-                    if now.since(call.since) < MAX_PENDING {
+                    if now.apart(call.since) < MAX_PENDING {
                         break;
                     }
                     too_old.push(id);
@@ -433,13 +461,16 @@ impl<W> Call<W> {
     /// Whether another worker may still be let ask first: nobody waits for others for longer than
     /// a lease holds.
     fn may_await(&self, now: Time) -> bool {
-        let awaits_for = |since: Time| now.since(since).max(since.since(now));
         self.awaits_since
-            .is_none_or(|since| awaits_for(since) < LEASE)
+            .is_none_or(|since| now.apart(since) < LEASE)
+    }
+
+    fn is_first(&self) -> bool {
+        self.question.rank == Rank::First
     }
 
     fn is_first_pending(&self) -> bool {
-        matches!(self.stage, Stage::Pending) && self.question.rank == Rank::First
+        matches!(self.stage, Stage::Pending) && self.is_first()
     }
 }
 

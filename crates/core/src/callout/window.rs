@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use crate::time::Time;
 
-/// How large the window is at first.
-pub const START: usize = 32;
+/// How large the window is at first. Every worker has one, and an endpoint that works off one
+/// question after the other must get through all of them well within the timeout.
+pub const START: usize = 8;
 
 /// How large it may become: three quarters of the circuit breaker that `envoy.yaml` has, so that
 /// there is room for questions about tokens in use.
@@ -63,7 +64,8 @@ impl Window {
 
     /// Another question is to be asked while `in_flight` are out. Whether it may.
     pub fn admits(&mut self, in_flight: usize, now: Time) -> bool {
-        if in_flight == 0 && now.since(self.last_used) > IDLE {
+        let was_set_back = now < self.last_used && now.apart(self.last_used) > BASE_HOLDS;
+        if was_set_back || (in_flight == 0 && now.since(self.last_used) > IDLE) {
             *self = Self::default();
         }
         let admits = in_flight < self.size;
@@ -84,7 +86,10 @@ impl Window {
         is_wanted: bool,
     ) {
         let took = now.since(asked_at);
-        let queued = took.saturating_sub(self.base(took, now));
+        // What others have asked may stand before every question of ours: a base that long is none.
+        let most = timeout.checked_div(2).unwrap_or_default();
+        let base = self.base(took, in_flight, now).min(most);
+        let queued = took.saturating_sub(base);
         if took >= timeout || queued.saturating_mul(4) > timeout {
             self.shrink(asked_at, in_flight / 2, now);
         } else if is_wanted {
@@ -98,12 +103,12 @@ impl Window {
         self.shrink(now, three_quarters, now);
     }
 
-    fn base(&mut self, took: Duration, now: Time) -> Duration {
-        let base = self
-            .base
-            .filter(|(_, since)| now.since(*since) <= BASE_HOLDS);
-        let (least, _) = *self.base.insert(match base {
-            Some((least, since)) if least <= took => (least, since),
+    /// The least that an answer took. It may become more only while one question is out, or what
+    /// queues would count as the way.
+    fn base(&mut self, took: Duration, in_flight: usize, now: Time) -> Duration {
+        let may_rise = |since| in_flight <= 1 && now.since(since) > BASE_HOLDS;
+        let (least, _) = *self.base.insert(match self.base {
+            Some((least, since)) if least <= took && !may_rise(since) => (least, since),
             _ => (took, now),
         });
         least
@@ -145,33 +150,41 @@ mod tests {
         Serial(u64),
     }
 
-    /// Asks `questions` questions, as many at a time as the window allows, in steps of a
-    /// millisecond. How long all took, and the longest that one took in the second half.
-    fn run(endpoint: Endpoint, questions: usize) -> (u64, u64) {
-        let mut window = Window::default();
-        let mut out: VecDeque<(u64, u64)> = VecDeque::new();
-        let (mut asked, mut busy_until, mut slowest) = (0, 0, 0);
+    /// So many workers ask `questions` questions each, as many at a time as their windows allow, in
+    /// steps of a millisecond. How long all took, and the longest that one took after the first
+    /// half.
+    fn run(endpoint: Endpoint, workers: usize, questions: usize) -> (u64, u64) {
+        let mut all: Vec<_> = (0..workers)
+            .map(|_| (Window::default(), VecDeque::<(u64, u64)>::new(), 0))
+            .collect();
+        let (mut busy_until, mut slowest) = (0, 0);
         let start = 1_000_000;
         let mut now = start;
-        while asked < questions || !out.is_empty() {
-            while let Some((asked_at, _)) = out.front().copied().filter(|(_, ends)| *ends <= now) {
-                out.pop_front();
-                let (from, to) = (Time::from_millis(asked_at), Time::from_millis(now));
-                let is_wanted = asked < questions;
-                window.answered(from, to, TIMEOUT, out.len() + 1, is_wanted);
-                if asked > questions / 2 {
-                    slowest = slowest.max(now - asked_at);
+        while all
+            .iter()
+            .any(|(_, out, asked)| *asked < questions || !out.is_empty())
+        {
+            for (window, out, asked) in &mut all {
+                while let Some((asked_at, _)) =
+                    out.front().copied().filter(|(_, ends)| *ends <= now)
+                {
+                    out.pop_front();
+                    let (from, to) = (Time::from_millis(asked_at), Time::from_millis(now));
+                    window.answered(from, to, TIMEOUT, out.len() + 1, *asked < questions);
+                    if *asked > questions / 2 {
+                        slowest = slowest.max(now - asked_at);
+                    }
                 }
-            }
-            while asked < questions && window.admits(out.len(), Time::from_millis(now)) {
-                let ends = match endpoint {
-                    Endpoint::Far(millis) => now + millis,
-                    Endpoint::Serial(millis) => busy_until.max(now) + millis,
-                };
-                busy_until = ends;
-                // Envoy gives up a question that takes longer, but the endpoint does not.
-                out.push_back((now, ends.min(now + 1000)));
-                asked += 1;
+                while *asked < questions && window.admits(out.len(), Time::from_millis(now)) {
+                    let ends = match endpoint {
+                        Endpoint::Far(millis) => now + millis,
+                        Endpoint::Serial(millis) => busy_until.max(now) + millis,
+                    };
+                    busy_until = ends;
+                    // Envoy gives up a question that takes longer, but the endpoint does not.
+                    out.push_back((now, ends.min(now + 1000)));
+                    *asked += 1;
+                }
             }
             now += 1;
         }
@@ -180,22 +193,25 @@ mod tests {
 
     #[test]
     fn it_fits_the_endpoint() {
-        for (endpoint, questions, most_in_all, most_for_one) in [
+        for (endpoint, workers, questions, most_in_all, most_for_one) in [
             // 5,000 tokens at once, 100 ms away: 192 at a time are 2.6 s, and the window has to grow.
-            (Endpoint::Far(100), 5_000, 3_200, 100),
-            (Endpoint::Far(1), 5_000, 500, 1),
-            (Endpoint::Far(700), 1_000, 5_700, 700),
+            (Endpoint::Far(100), 1, 5_000, 3_200, 100),
+            (Endpoint::Far(100), 4, 1_250, 1_200, 100),
+            (Endpoint::Far(1), 1, 5_000, 500, 1),
+            (Endpoint::Far(700), 1, 1_000, 6_400, 700),
             // One after the other: the endpoint is busy all the time, and nobody queues for long.
-            (Endpoint::Serial(50), 400, 20_100, 650),
-            (Endpoint::Serial(10), 2_000, 20_100, 650),
-            (Endpoint::Serial(300), 40, 12_500, 1_000),
+            (Endpoint::Serial(50), 1, 400, 20_100, 650),
+            (Endpoint::Serial(50), 2, 200, 20_200, 800),
+            (Endpoint::Serial(50), 4, 100, 20_200, 900),
+            // For minutes: what queues does not come to count as the way.
+            (Endpoint::Serial(50), 1, 4_000, 200_100, 650),
+            (Endpoint::Serial(10), 1, 2_000, 20_100, 650),
+            (Endpoint::Serial(300), 1, 40, 12_500, 1_000),
         ] {
-            let (in_all, for_one) = run(endpoint, questions);
-            assert!(in_all <= most_in_all, "{endpoint:?}: {in_all} ms");
-            assert!(
-                for_one <= most_for_one,
-                "{endpoint:?}: {for_one} ms for one"
-            );
+            let (in_all, for_one) = run(endpoint, workers, questions);
+            let what = format!("{endpoint:?}, {workers} workers");
+            assert!(in_all <= most_in_all, "{what}: {in_all} ms");
+            assert!(for_one <= most_for_one, "{what}: {for_one} ms for one");
         }
     }
 
@@ -219,7 +235,11 @@ mod tests {
         assert!(!window.admits(1, at(30_000)), "one is still out");
         assert!(window.admits(0, at(30_000)));
         assert_eq!(window.size(), START);
-        window.refused(20, at(30_001));
-        assert_eq!(window.size(), 15);
+        window.refused(4, at(30_001));
+        assert_eq!(window.size(), 3);
+        let before = Time::from_millis(1_000);
+        assert!(window.admits(3, before), "the clock was set back");
+        window.answered(before, before.after(TIMEOUT), TIMEOUT, 4, true);
+        assert_eq!(window.size(), 2);
     }
 }

@@ -14,8 +14,10 @@ use crate::time::Time;
 pub struct Health {
     /// When the endpoint was seen to be out, if nothing else was seen since.
     out_at: Option<Time>,
-    /// When the endpoint said anything at all.
-    heard_at: Time,
+    /// Since when the endpoint has not said anything at all, though it was asked.
+    silent_since: Option<Time>,
+    /// So long a silence is an outage.
+    silence: Duration,
     troubles: Vec<Trouble>,
 }
 
@@ -58,17 +60,20 @@ pub enum Transition {
     },
 }
 
-impl Default for Health {
-    fn default() -> Self {
+/// A busy endpoint answers somebody within so many timeouts.
+const SILENT_TIMEOUTS: u32 = 3;
+
+impl Health {
+    /// A healthy endpoint, which may take `timeout` for each answer.
+    pub fn new(timeout: Duration) -> Self {
         Self {
             out_at: None,
-            heard_at: Time::from_millis(0),
+            silent_since: None,
+            silence: timeout.saturating_mul(SILENT_TIMEOUTS),
             troubles: Vec::new(),
         }
     }
-}
 
-impl Health {
     /// When the endpoint was seen to be out, if nothing else was seen since.
     pub fn out_at(&self) -> Option<Time> {
         self.out_at
@@ -82,14 +87,15 @@ impl Health {
         asked_at: Time,
         now: Time,
     ) -> Vec<Transition> {
+        let silent_since = *self.silent_since.get_or_insert(asked_at);
         match answer {
             Err(IntrospectionError::Unreachable(_) | IntrospectionError::Status(_)) => {
                 self.out_at = Some(now);
             }
-            // An endpoint that answers others is busy, not out; and about tokens that nobody
-            // knows anybody can ask what takes long.
+            // An endpoint that answers anybody is busy, not out; and about tokens that nobody knows
+            // anybody can ask what takes long.
             Err(IntrospectionError::Timeout) => {
-                if rank == Rank::Renewal && self.heard_at < asked_at {
+                if rank == Rank::Renewal && now.since(silent_since) >= self.silence {
                     self.out_at = Some(now);
                 }
             }
@@ -98,7 +104,7 @@ impl Health {
             Ok(_)
             | Err(IntrospectionError::Malformed(_) | IntrospectionError::Misconfigured(_)) => {
                 self.out_at = None;
-                self.heard_at = now;
+                self.silent_since = Some(now);
             }
         }
         let mut transitions = Vec::new();
@@ -115,7 +121,7 @@ impl Health {
     /// Time has passed: troubles that have not been seen for a while are over, if something else
     /// was seen.
     pub fn tick(&mut self, now: Time) -> Vec<Transition> {
-        let is_over = |trouble: &Trouble| trouble.is_past && now.since(trouble.seen_at) >= QUIET;
+        let is_over = |trouble: &Trouble| trouble.is_past && now.apart(trouble.seen_at) >= QUIET;
         if !self.troubles.iter().any(is_over) {
             return Vec::new();
         }
@@ -169,7 +175,7 @@ mod tests {
         let status = |status| Err(IntrospectionError::Status(status));
         let (outage, flood): (Answer, Answer) = (status(503), status(429));
         let nonsense: Answer = Err(IntrospectionError::Malformed("a"));
-        let mut health = Health::default();
+        let mut health = Health::new(Duration::from_secs(1));
         for (seconds, answer, expected) in [
             (0, &good, vec![]),
             (1, &timeout, vec!["+timeout"]),
@@ -241,15 +247,15 @@ mod tests {
         let busy: Answer = Err(IntrospectionError::Busy);
         let outage: Answer = Err(IntrospectionError::Status(500));
         let nonsense: Answer = Err(IntrospectionError::Malformed("a"));
-        let mut health = Health::default();
+        let mut health = Health::new(Duration::from_secs(1));
         for (seconds, asked_at, rank, answer, is_out) in [
             (0, 0, First, &good, false),
             (10, 9, First, &timeout, false),
             (11, 10, Renewal, &timeout, true),
             (12, 12, First, &busy, true),
             (13, 13, First, &good, false),
-            // It answered others meanwhile.
-            (14, 12, Renewal, &timeout, false),
+            // It has answered somebody lately.
+            (14, 13, Renewal, &timeout, false),
             (15, 15, Renewal, &full, false),
             (16, 16, First, &outage, true),
             (17, 17, First, &full, true),

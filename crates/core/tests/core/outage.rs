@@ -220,6 +220,27 @@ fn timeouts_of_unknown_tokens_are_no_outage() {
     }
 }
 
+/// Stale facts count for as long as something keeps the endpoint from answering, and no longer.
+#[test]
+fn an_answer_that_is_none_ends_what_a_timeout_began() {
+    for (status, body, expected) in [(500, "", 200), (401, "{}", 503), (200, "nonsense", 503)] {
+        let mut worker = worker(STALE, false);
+        worker.endpoint = Some(says(&worker, true, None));
+        assert_eq!(worker.request("GET /", Some("Bearer t")).status(), 200);
+        worker.pass(Duration::from_secs(30));
+        worker.times_out = true;
+        assert_eq!(worker.request("GET /", Some("Bearer t")).status(), 200);
+        worker.times_out = false;
+        worker.endpoint = Some((status, body.to_owned()));
+        worker.pass(Duration::from_millis(1_100));
+        // Asked about in the background, then as before.
+        assert_eq!(worker.request("GET /", Some("Bearer t")).status(), 200);
+        worker.pass(Duration::from_millis(100));
+        let found = worker.request("GET /", Some("Bearer t")).status();
+        assert_eq!(found, expected, "{status} {body}");
+    }
+}
+
 #[test]
 fn a_known_token_does_not_wait_for_an_endpoint_that_is_out() {
     let mut worker = worker(STALE, false);

@@ -337,6 +337,38 @@ fn a_call_awaits_another_workers_lease_for_so_long() {
     assert_eq!(one.told(2), ["active"], "the answer was there");
 }
 
+/// Whoever sends junk and leaves does not stand in the way of a token in use.
+#[test]
+fn junk_that_awaits_a_lease_holds_nobody_back() {
+    for leaves in [true, false] {
+        let data = FakeData::default();
+        let mut workers = [(); 2].map(|()| Worker::new("{}", &data));
+        let [one, other] = &mut workers;
+        for (waiter, token) in ["good".to_owned()]
+            .into_iter()
+            .chain((0..7).map(|n| format!("junk{n}")))
+            .enumerate()
+        {
+            one.ask(&token, First, u32::try_from(waiter).unwrap(), 0);
+        }
+        one.work(&data, 0);
+        assert_eq!(one.host.out.len(), 8, "it has the leases");
+        for waiter in 0..5_000 {
+            let token = format!("junk{}", waiter % 7);
+            let call = other.ask(&token, First, waiter, 1).unwrap();
+            other.work(&data, 1);
+            if leaves {
+                other.leave(call, waiter);
+            }
+        }
+        other.ask("good", Renewal, 9_000, 2);
+        other.work(&data, 2);
+        one.respond(1, Some(ACTIVE), &data, 3);
+        other.tick(&data, 11);
+        assert_eq!(other.told(9_000), ["active"], "{leaves}");
+    }
+}
+
 /// What may happen.
 #[derive(Clone, Debug)]
 enum Event {
