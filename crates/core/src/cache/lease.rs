@@ -155,4 +155,26 @@ mod tests {
         assert_eq!(take(&one, "a", start - 999), Theirs, "prepared once only");
         assert_eq!(data.keys(), keys);
     }
+
+    /// Data in which another worker is always a moment ahead.
+    struct Raced(FakeData);
+
+    impl SharedData for Raced {
+        fn read(&self, key: &str) -> (Option<Vec<u8>>, Option<u32>) {
+            self.0.read(key)
+        }
+
+        fn write(&self, key: &str, value: &[u8], version: Option<u32>) -> bool {
+            self.0.write(key, b"other", None);
+            self.0.write(key, value, version)
+        }
+    }
+
+    #[test]
+    fn of_two_at_once_one_has_it() {
+        let data = Raced(FakeData::default());
+        Leases::prepare(&data.0);
+        let found = leases(1).take(&data, &digest("a"), Time::from_millis(1));
+        assert_eq!(found, Lease::Theirs);
+    }
 }

@@ -275,9 +275,14 @@ fn where_there_is_no_room_at_the_endpoint_others_wait() {
     }
     worker.work(&data, 1);
     assert!(worker.finished().is_empty());
+    worker.tick(&data, 2);
+    assert_eq!(worker.asked(), ["a"], "tried again, in vain");
+    assert!(worker.finished().is_empty());
     worker.host.is_refused = false;
+    worker.tick(&data, 2);
+    assert_eq!(worker.asked(), ["a", "d"], "the window has shrunk to one");
     worker.respond(1, Some(ACTIVE), &data, 2);
-    assert_eq!(worker.asked(), ["d", "b"], "the window has shrunk to one");
+    assert_eq!(worker.asked(), ["d", "b"]);
     worker.respond(2, Some(ACTIVE), &data, 3);
     worker.respond(3, Some(ACTIVE), &data, 4);
     worker.respond(4, Some(ACTIVE), &data, 5);
@@ -335,6 +340,48 @@ fn a_call_awaits_another_workers_lease_for_so_long() {
     other.respond(1, Some(ACTIVE), &data, 260);
     one.tick(&data, 261);
     assert_eq!(one.told(2), ["active"], "the answer was there");
+}
+
+/// Whatever a question came to, nobody waits for its lease any longer.
+#[test]
+fn a_lease_ends_with_the_question() {
+    for (what, is_refused, body) in [
+        ("not dispatched", true, None),
+        ("timed out", false, None),
+        ("nonsense", false, Some("nonsense")),
+    ] {
+        let data = FakeData::default();
+        let mut workers = [(); 2].map(|()| Worker::new("{}", &data));
+        let [one, other] = &mut workers;
+        one.host.is_refused = is_refused;
+        one.ask("a", First, 1, 0);
+        one.work(&data, 0);
+        if !is_refused {
+            one.respond(1, body, &data, 1);
+        }
+        assert_eq!(one.finished(), [1], "{what}");
+        other.ask("a", First, 1, 2);
+        other.work(&data, 2);
+        assert_eq!(other.asked(), ["a"], "{what}");
+    }
+}
+
+/// Between a request's look and its lease another worker may have had the answer.
+#[test]
+fn an_answer_that_is_there_by_now_is_not_asked_for() {
+    let data = FakeData::default();
+    let mut workers = [(); 2].map(|()| Worker::new("{}", &data));
+    let [one, other] = &mut workers;
+    one.ask("a", First, 1, 0);
+    one.work(&data, 0);
+    other.ask("a", First, 1, 1);
+    one.respond(1, Some(ACTIVE), &data, 2);
+    other.work(&data, 3);
+    assert_eq!((other.told(1), other.host.callouts), (vec!["active"], 0));
+    // Nor is it renewed behind a lease that nobody needs.
+    one.renew("a", 4);
+    one.work(&data, 4);
+    assert_eq!(one.asked(), ["a"]);
 }
 
 /// Whoever sends junk and leaves does not stand in the way of a token in use.
