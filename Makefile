@@ -28,7 +28,7 @@ test-core: ## Run the core's tests alone: seconds, without Envoy
 bench: ## Measure Envoy's CPU time per request, with the filter and without (needs wrk)
 	@dev/bench.sh
 
-lint: ## Check format, clippy, layers, shell scripts and dependencies
+lint: ## Check format, clippy, walls, callbacks, shell scripts and dependencies
 	@dev/lint.sh
 
 fmt: ## Format the code

@@ -19,10 +19,16 @@ else
     step "clippy for WebAssembly: skipped, rustup's wasm32-wasip1 target is not installed"
 fi
 
+step walls
+# The core knows no host: not even by a dependency of a dependency.
+if cargo tree --package portvakt-core --edges normal --locked | grep -q proxy-wasm; then
+    die "crates/core depends on proxy-wasm"
+fi
+
 step callbacks
 # A callback that is implemented but not exported would never be called, and one that is exported
 # but not implemented would cost every stream something.
-implemented=$(grep -ohE 'fn on_[a-z_]+' src/*.rs | sed -E 's/^fn /proxy_/; s/_http_(request|response)_/_\1_/' | sort -u)
+implemented=$(grep -rohE '^ *fn on_[a-z_]+' src | sed -E 's/^ *fn /proxy_/; s/_http_(request|response)_/_\1_/' | sort -u)
 exported=$(sed '1,/^# What the filter implements/d' dev/callbacks.txt | sort)
 if [ "$implemented" != "$exported" ]; then
     diff <(echo "$implemented") <(echo "$exported") >&2 || true

@@ -21,9 +21,14 @@ impl Passage {
         self.0.set(true);
     }
 
+    /// Whether the request was let through.
+    pub(super) fn is_open(&self) -> bool {
+        self.0.get()
+    }
+
     /// What every callback of the request answers.
     pub(super) fn action(&self) -> Action {
-        if self.0.get() {
+        if self.is_open() {
             Action::Continue
         } else {
             Action::Pause

@@ -213,20 +213,31 @@ impl Plugin {
         if let Some(lookup) = lookup {
             self.metrics.looked_up(lookup);
         }
-        self.metrics.decided(&decision);
+        let subject = || self.subject(waiter.rule, &waiter.id.digest);
+        self.carry_out(&decision, &waiter.passage, || waiter.to_grpc, subject);
+        if waiter.passage.is_open() {
+            // The last thing done for the stream: nothing may be changed after it.
+            let _ = hostcalls::resume_http_request();
+        }
+    }
+
+    /// Carries out a decision about the stream in the effective context, whether it has waited or
+    /// not. `subject` is what the log says of it.
+    pub(super) fn carry_out(
+        &self,
+        decision: &Decision,
+        passage: &Passage,
+        to_grpc: impl FnOnce() -> bool,
+        subject: impl FnOnce() -> String,
+    ) {
+        self.metrics.decided(decision);
         match decision {
             Decision::Forward(grant) => {
-                self.edit(&grant);
-                waiter.passage.open();
-                // The last thing done for the stream: nothing may be changed after it.
-                let _ = hostcalls::resume_http_request();
+                self.edit(grant);
+                passage.open();
             }
             Decision::ServeMetadata => self.serve_metadata(),
-            Decision::Reject(rejection) => {
-                reject(&rejection, waiter.to_grpc, || {
-                    self.subject(waiter.rule, &waiter.id.digest)
-                });
-            }
+            Decision::Reject(rejection) => reject(rejection, to_grpc(), subject),
         }
     }
 }

@@ -14,9 +14,6 @@ use portvakt_core::authorizer::{Decision, Step, UsedToken};
 use portvakt_core::cache::lookup::Lookup;
 use portvakt_core::callout::single_flight::CallId;
 use portvakt_core::introspection::health::Rank;
-use portvakt_core::policy::requirement::Asks;
-use portvakt_core::reply::challenge::ChallengeParameters;
-use portvakt_core::reply::reason::Reason;
 use portvakt_core::reply::rejection::Rejection;
 use portvakt_core::request::head::is_grpc;
 
@@ -59,15 +56,7 @@ impl Stream {
         decision: &Decision,
         subject: impl FnOnce() -> String,
     ) {
-        plugin.metrics.decided(decision);
-        match decision {
-            Decision::Forward(grant) => {
-                plugin.edit(grant);
-                self.passage.open();
-            }
-            Decision::ServeMetadata => plugin.serve_metadata(),
-            Decision::Reject(rejection) => reject(rejection, is_grpc(head), subject),
-        }
+        plugin.carry_out(decision, &self.passage, || is_grpc(head), subject);
     }
 }
 
@@ -77,9 +66,7 @@ impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, ends_stream: bool) -> Action {
         let head = HostHead { ends_stream };
         let Some(plugin) = self.plugin.clone() else {
-            let parameters = ChallengeParameters::default();
-            let rejection = Rejection::new(Reason::EndpointOut, &parameters, &Asks::default());
-            reject(&rejection, is_grpc(&head), String::new);
+            reject(&Rejection::unconfigured(), is_grpc(&head), String::new);
             return self.passage.action();
         };
         plugin.strip_headers();

@@ -112,10 +112,7 @@ impl Step {
     /// or not at once. What could be read in two ways is refused whoever asks.
     fn may_be_preflight(&self) -> bool {
         match self {
-            Self::Decided(Decision::Reject(rejection)) => !matches!(
-                rejection.reason(),
-                Reason::AmbiguousPath | Reason::AmbiguousMethod
-            ),
+            Self::Decided(Decision::Reject(rejection)) => !rejection.reason().is_ambiguity(),
             Self::Known { decision, .. } => matches!(decision, Decision::Reject(_)),
             Self::Introspect(..) => true,
             Self::Decided(Decision::Forward(_) | Decision::ServeMetadata) => false,

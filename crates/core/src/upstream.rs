@@ -57,16 +57,23 @@ impl Forwarding {
     pub fn edits<'a>(&'a self, facts: Option<&'a TokenFacts>) -> impl Iterator<Item = Edit<'a>> {
         let token = self.token_header.iter();
         let token = token.map(|name| Edit::RemoveHeader(name));
-        token.chain(facts.into_iter().flat_map(|facts| self.told(facts)))
+        token.chain(facts.into_iter().flat_map(|facts| self.given(facts)))
     }
 
-    fn told<'a>(&'a self, facts: &'a TokenFacts) -> impl Iterator<Item = Edit<'a>> {
+    fn given<'a>(&'a self, facts: &'a TokenFacts) -> impl Iterator<Item = Edit<'a>> {
+        // Everything that there is must be taken out here, and be given.
+        let Self {
+            headers,
+            payload_header,
+            filter_state,
+            token_header: _,
+        } = self;
         let text = |id: &ClaimId| facts.claims.get(*id).and_then(text);
-        let headers = self.headers.iter();
+        let headers = headers.iter();
         let headers = headers.filter_map(move |(name, id)| Some(Edit::SetHeader(name, text(id)?)));
-        let payload = self.payload_header.as_deref().zip(facts.payload.as_deref());
+        let payload = payload_header.as_deref().zip(facts.payload.as_deref());
         let payload = payload.map(|(name, payload)| Edit::SetHeader(name, payload.into()));
-        let states = self.filter_state.iter();
+        let states = filter_state.iter();
         let states =
             states.filter_map(move |(name, id)| Some(Edit::SetFilterState(name, text(id)?)));
         headers.chain(payload).chain(states)

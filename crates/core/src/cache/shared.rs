@@ -81,9 +81,14 @@ impl SharedCache {
         self.forget(data, digest);
         let bytes = slot.write(&Tag::new(&self.fingerprint, digest));
         // The slot to overwrite: an empty one, else the one that was written first.
-        let age = |key: &String| data.read(key).0.and_then(|bytes| written_at(&bytes));
-        if let Some(key) = self.keys(kind, digest).min_by_key(age) {
-            data.write(&key, &bytes, None);
+        let slots = self.keys(kind, digest).map(|key| {
+            let (content, version) = data.read(&key);
+            let age = content.and_then(|bytes| written_at(&bytes));
+            (age, key, version)
+        });
+        // If another worker was faster this answer is not shared.
+        if let Some((_, key, version)) = slots.min_by_key(|(age, ..)| *age) {
+            data.write(&key, &bytes, version);
         }
     }
 

@@ -11,8 +11,8 @@ use crate::token::extract::AccessToken;
 use crate::token::id::TokenDigest;
 
 /// How much of each kind is done in one call of the VM: the host's stack is finite, and some 270
-/// paused streams that are resumed in one call overflow it (facts: envoy-wasm).
-pub(crate) const BATCH: usize = 32;
+/// paused streams that are resumed in one call overflow it.
+pub(super) const BATCH: usize = 32;
 
 /// What is to be done.
 #[derive(Debug)]

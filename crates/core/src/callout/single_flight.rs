@@ -34,7 +34,7 @@ pub(super) const MAX_PENDING: Duration = Duration::from_secs(10);
 
 /// Names a call; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CallId(u64);
+pub struct CallId(pub(super) u64);
 
 /// The number of a waiter, the host's own for the request.
 pub type WaiterId = u32;
@@ -486,9 +486,9 @@ impl<W> Calls<W> {
             && self.bytes == 0
     }
 
-    /// Since when calls await leases.
-    pub(super) fn awaiting_since(&self) -> impl Iterator<Item = Time> {
-        let awaiting = self.awaiting.iter();
-        awaiting.filter_map(|id| self.all.get(id)?.awaits_since)
+    /// Calls that await leases.
+    pub(super) fn awaiting(&self) -> impl Iterator<Item = CallId> {
+        let awaiting = self.awaiting.iter().copied();
+        awaiting.filter(|id| self.all.contains_key(id))
     }
 }

@@ -21,7 +21,7 @@ const ENDPOINT_VARIABLE: &str = "NAIS_TOKEN_INTROSPECTION_ENDPOINT";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A callout must end before Envoy gives up the paused request (`stream_idle_timeout`, 5 minutes
-/// by default; facts: envoy-wasm).
+/// by default).
 const MAX_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Headers that are the filter's or Envoy's to set.
@@ -91,24 +91,37 @@ fn rfc7662_of(
 
 /// What the API has not taken for itself is another's.
 fn refuse_other_apis(raw: &RawIntrospection) -> Result<(), ConfigError> {
-    let authentication = raw.client_authentication.is_some();
+    // Every key that there is must be taken out here: it is everybody's, or one API's.
+    let RawIntrospection {
+        cluster: _,
+        endpoint: _,
+        api: _,
+        headers: _,
+        parameters: _,
+        timeout: _,
+        identity_provider,
+        outage_errors,
+        token_type_hint,
+        client_authentication,
+        inactive_statuses,
+    } = raw;
     let given = [
         (
             "identity_provider",
             texas::NAME,
-            raw.identity_provider.is_some(),
+            identity_provider.is_some(),
         ),
-        ("outage_errors", texas::NAME, raw.outage_errors.is_some()),
+        ("outage_errors", texas::NAME, outage_errors.is_some()),
+        ("token_type_hint", rfc7662::NAME, token_type_hint.is_some()),
         (
-            "token_type_hint",
+            "client_authentication",
             rfc7662::NAME,
-            raw.token_type_hint.is_some(),
+            client_authentication.is_some(),
         ),
-        ("client_authentication", rfc7662::NAME, authentication),
         (
             "inactive_statuses",
             rfc7662::NAME,
-            raw.inactive_statuses.is_some(),
+            inactive_statuses.is_some(),
         ),
     ];
     match given.iter().find(|(_, _, is_given)| *is_given) {

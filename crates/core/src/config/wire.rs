@@ -1,6 +1,6 @@
 //! The plugin configuration as Envoy hands it over: JSON from a `google.protobuf.StringValue`, or
 //! the bytes of a `google.protobuf.Struct`, which is native YAML in Envoy's own configuration
-//! (facts: envoy-wasm).
+//!.
 
 use prost::Message;
 use prost_types::value::Kind;

@@ -9,7 +9,7 @@ use crate::json::Unique;
 use crate::json::text::Name;
 
 /// The members that matter, none of them twice: a claim of the same name in the token may be what
-/// stands there (facts: texas). The others are skipped, whatever is in them, without recursion.
+/// stands there. The others are skipped, whatever is in them, without recursion.
 pub(super) fn read(
     json: &str,
     matters: impl Fn(&str) -> bool,

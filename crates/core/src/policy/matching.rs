@@ -129,38 +129,45 @@ impl PathMatch {
 impl Match {
     /// Whether the rule is for this request.
     pub fn matches(&self, line: &RequestLine<'_, impl RequestHead>) -> bool {
-        self.matches_path(line.path.as_ref())
-            && self.matches_host(line.host.as_ref())
-            && self.matches_method(line)
-            && self.matches_route(line)
+        // Every condition that there is must be taken out here, and be checked.
+        let Self {
+            path,
+            methods,
+            hosts,
+            route,
+        } = self;
+        is_for_path(path.as_ref(), line)
+            && is_for_host(hosts, line)
+            && is_for_method(methods, line)
+            && is_for_route(route.as_ref(), line)
     }
+}
 
-    fn matches_path(&self, path: Option<&Path<'_>>) -> bool {
-        let Some(condition) = &self.path else {
-            return true;
-        };
-        path.is_some_and(|path| condition.matches(path))
-    }
+fn is_for_path(condition: Option<&PathMatch>, line: &RequestLine<'_, impl RequestHead>) -> bool {
+    let Some(condition) = condition else {
+        return true;
+    };
+    line.path().is_some_and(|path| condition.matches(path))
+}
 
-    fn matches_host(&self, host: Option<&Host>) -> bool {
-        self.hosts.is_empty()
-            || host.is_some_and(|host| self.hosts.iter().any(|pattern| pattern.matches(host)))
-    }
+fn is_for_host(patterns: &[HostPattern], line: &RequestLine<'_, impl RequestHead>) -> bool {
+    let is_one = |host| patterns.iter().any(|pattern| pattern.matches(host));
+    patterns.is_empty() || line.host().is_some_and(is_one)
+}
 
-    fn matches_method(&self, line: &RequestLine<'_, impl RequestHead>) -> bool {
-        if self.methods.is_empty() {
-            return !line.is_tunnel();
-        }
-        let is = |method: &[u8]| self.methods.iter().any(|m| m.as_bytes() == method);
-        line.method().is_some_and(is)
+fn is_for_method(methods: &[String], line: &RequestLine<'_, impl RequestHead>) -> bool {
+    if methods.is_empty() {
+        return !line.is_tunnel();
     }
+    let is_one = |method: &[u8]| methods.iter().any(|m| m.as_bytes() == method);
+    line.method().is_some_and(is_one)
+}
 
-    fn matches_route(&self, line: &RequestLine<'_, impl RequestHead>) -> bool {
-        let Some(name) = &self.route else {
-            return true;
-        };
-        line.route().is_some_and(|route| route == name.as_bytes())
-    }
+fn is_for_route(name: Option<&String>, line: &RequestLine<'_, impl RequestHead>) -> bool {
+    let Some(name) = name else {
+        return true;
+    };
+    line.route().is_some_and(|route| route == name.as_bytes())
 }
 
 #[cfg(test)]

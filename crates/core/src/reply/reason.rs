@@ -44,7 +44,24 @@ pub(super) struct Shape {
 impl Reason {
     /// Whether the filter failed, and not the client.
     pub fn is_error(self) -> bool {
-        self == Self::EndpointOut
+        self.shape().status >= 500
+    }
+
+    /// Whether the request could be read in two ways, so that nothing can be said of it.
+    pub fn is_ambiguity(self) -> bool {
+        match self {
+            Self::AmbiguousPath | Self::AmbiguousMethod => true,
+            Self::NoCredentials
+            | Self::InvalidRequest
+            | Self::InvalidToken
+            | Self::Precheck
+            | Self::Binding
+            | Self::InsufficientScope
+            | Self::InsufficientUserAuthentication
+            | Self::Requirement
+            | Self::NoRule
+            | Self::EndpointOut => false,
+        }
     }
 
     pub(super) fn shape(self) -> Shape {

@@ -36,7 +36,13 @@ impl Rejection {
         Self { reason, challenge }
     }
 
-    /// Why.
+    /// The refusal of everything, before there is a configuration.
+    pub fn unconfigured() -> Self {
+        let parameters = ChallengeParameters::default();
+        Self::new(Reason::EndpointOut, &parameters, &Asks::default())
+    }
+
+    /// Why the request is refused.
     pub fn reason(&self) -> Reason {
         self.reason
     }
@@ -48,7 +54,7 @@ impl Rejection {
         if let Some(challenge) = &self.challenge {
             headers.push(("www-authenticate", challenge.as_str()));
         }
-        if self.reason == Reason::EndpointOut {
+        if shape.status == 503 {
             headers.push(("retry-after", RETRY_AFTER));
         }
         let body = if to_grpc {

@@ -1,7 +1,7 @@
 //! The head of a request as the core sees it.
 //!
 //! Headers are fetched one by one and only when something asks for them: in Envoy each fetch
-//! crosses into the host (facts: performance).
+//! crosses into the host.
 
 /// A request's head, read lazily.
 pub trait RequestHead {

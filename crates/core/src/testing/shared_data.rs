@@ -31,12 +31,12 @@ impl SharedData for FakeData {
         }
     }
 
-    /// Versions are common to all keys, and begin at 1. A key that is not there yet is made
-    /// whatever version is asked for, as the host does.
+    /// Versions are common to all keys, and begin at 1; 0 is none. A key that is not there yet is
+    /// made whatever version is asked for, as the host does.
     fn write(&self, key: &str, value: &[u8], version: Option<u32>) -> bool {
         let mut map = self.0.borrow_mut();
         let current = map.values.get(key).map(|(_, version)| *version);
-        if let (Some(expected), Some(current)) = (version, current)
+        if let (Some(expected), Some(current)) = (version.filter(|v| *v != 0), current)
             && expected != current
         {
             return false;

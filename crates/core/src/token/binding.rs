@@ -59,18 +59,11 @@ mod tests {
 
     use super::Binding::Unprovable;
     use super::*;
+    use crate::testing::head::FakeHead;
 
     /// SHA-256 of nothing, as the claim has it and as Envoy does.
     const THUMBPRINT: &str = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
     const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-    struct Certificate(Option<&'static str>);
-
-    impl Peer for Certificate {
-        fn certificate_digest(&self) -> Option<Vec<u8>> {
-            self.0.map(|digest| digest.as_bytes().to_vec())
-        }
-    }
 
     #[test]
     fn what_a_token_is_bound_to() {
@@ -106,7 +99,12 @@ mod tests {
             (&Unprovable, Some(HEX), false),
             (&Unprovable, None, false),
         ] {
-            let proven = binding.is_proven_by(&Certificate(certificate));
+            let peer = FakeHead::default();
+            let peer = match certificate {
+                Some(digest) => peer.certificate(digest),
+                None => peer,
+            };
+            let proven = binding.is_proven_by(&peer);
             assert_eq!(proven, expected, "{binding:?} {certificate:?}");
         }
     }

@@ -26,7 +26,7 @@ pub struct Precheck {
 
 /// Why a token cannot be right.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum Hopeless {
+pub enum PrecheckError {
     /// It has not three parts of base64url.
     #[error("not three parts of base64url")]
     Parts,
@@ -55,29 +55,31 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 
 impl Precheck {
     /// Whether the token is worth a question.
-    pub fn check(&self, token: &AccessToken, now: Time) -> Result<(), Hopeless> {
+    pub fn check(&self, token: &AccessToken, now: Time) -> Result<(), PrecheckError> {
+        // Every condition that there is must be taken out here, and be checked.
+        let Self { issuer, leeway } = self;
         let mut parts = token.as_bytes().split(|b| *b == b'.').map(decode);
         let mut part = || parts.next();
         let (Some(Some(header)), Some(Some(payload)), Some(Some(_)), None) =
             (part(), part(), part(), part())
         else {
-            return Err(Hopeless::Parts);
+            return Err(PrecheckError::Parts);
         };
-        let header = object(&header).ok_or(Hopeless::Json)?;
-        let payload = object(&payload).ok_or(Hopeless::Json)?;
+        let header = object(&header).ok_or(PrecheckError::Json)?;
+        let payload = object(&payload).ok_or(PrecheckError::Json)?;
         let algorithm = header.get("alg").and_then(Value::as_str);
         if algorithm.is_none_or(|name| name.is_empty() || name.eq_ignore_ascii_case("none")) {
-            return Err(Hopeless::Algorithm);
+            return Err(PrecheckError::Algorithm);
         }
-        if let Some(issuer) = &self.issuer
+        if let Some(issuer) = issuer
             && payload.get("iss").and_then(Value::as_str) != Some(issuer)
         {
-            return Err(Hopeless::Issuer);
+            return Err(PrecheckError::Issuer);
         }
-        let is_past = |exp: Time| now.before(self.leeway) >= exp;
-        let is_to_come = |nbf: Time| now.after(self.leeway) < nbf;
+        let is_past = |exp: Time| now.before(*leeway) >= exp;
+        let is_to_come = |nbf: Time| now.after(*leeway) < nbf;
         if is_so(payload.get("exp"), is_past) || is_so(payload.get("nbf"), is_to_come) {
-            return Err(Hopeless::Time);
+            return Err(PrecheckError::Time);
         }
         Ok(())
     }
@@ -118,7 +120,7 @@ mod tests {
         format!("{header}.{payload}.c2ln")
     }
 
-    fn check(token: &str, expected: Result<(), Hopeless>) {
+    fn check(token: &str, expected: Result<(), PrecheckError>) {
         let precheck = Precheck {
             issuer: Some("https://idp/".to_owned()),
             leeway: Duration::from_secs(60),
@@ -139,36 +141,51 @@ mod tests {
             // The last character has bits to spare.
             (format!("{header}.{payload}.c2k"), Ok(())),
             (format!("{header}.{payload}.c2l"), Ok(())),
-            ("garbage".to_owned(), Err(Hopeless::Parts)),
-            (format!("{header}.{payload}"), Err(Hopeless::Parts)),
-            (format!("{header}.{payload}."), Err(Hopeless::Parts)),
-            (format!("{header}.{payload}.c2ln."), Err(Hopeless::Parts)),
+            ("garbage".to_owned(), Err(PrecheckError::Parts)),
+            (format!("{header}.{payload}"), Err(PrecheckError::Parts)),
+            (format!("{header}.{payload}."), Err(PrecheckError::Parts)),
+            (
+                format!("{header}.{payload}.c2ln."),
+                Err(PrecheckError::Parts),
+            ),
             (
                 format!("{header}.{payload}.c2ln.c2ln.c2ln"),
-                Err(Hopeless::Parts),
+                Err(PrecheckError::Parts),
             ),
-            (format!("{header}.{payload}.c2ln="), Err(Hopeless::Parts)),
-            (format!("{header}.{payload}.c"), Err(Hopeless::Parts)),
-            (format!("{header}.{payload}.c/+n"), Err(Hopeless::Parts)),
-            (format!(".{payload}.c2ln"), Err(Hopeless::Parts)),
-            ("..".to_owned(), Err(Hopeless::Parts)),
+            (
+                format!("{header}.{payload}.c2ln="),
+                Err(PrecheckError::Parts),
+            ),
+            (format!("{header}.{payload}.c"), Err(PrecheckError::Parts)),
+            (
+                format!("{header}.{payload}.c/+n"),
+                Err(PrecheckError::Parts),
+            ),
+            (format!(".{payload}.c2ln"), Err(PrecheckError::Parts)),
+            ("..".to_owned(), Err(PrecheckError::Parts)),
             (
                 format!("{}.{payload}.c2ln", part("[]")),
-                Err(Hopeless::Json),
+                Err(PrecheckError::Json),
             ),
-            (format!("{}.{payload}.c2ln", part("{")), Err(Hopeless::Json)),
-            (format!("{header}.{}.c2ln", part("1")), Err(Hopeless::Json)),
+            (
+                format!("{}.{payload}.c2ln", part("{")),
+                Err(PrecheckError::Json),
+            ),
+            (
+                format!("{header}.{}.c2ln", part("1")),
+                Err(PrecheckError::Json),
+            ),
             (
                 format!("{header}.{}.c2ln", part("{} {}")),
-                Err(Hopeless::Json),
+                Err(PrecheckError::Json),
             ),
             (
                 format!("{header}.{}.c2ln", BASE64URL.encode(b"{\"a\":\"\xff\"}")),
-                Err(Hopeless::Json),
+                Err(PrecheckError::Json),
             ),
             (
                 format!("{header}.{}.c2ln", part(&"[".repeat(2000))),
-                Err(Hopeless::Json),
+                Err(PrecheckError::Json),
             ),
         ] {
             check(&token, expected);
@@ -187,70 +204,82 @@ mod tests {
             payload
         };
         for (header, payload, expected) in [
-            (json!({}), payload(json!({})), Err(Hopeless::Algorithm)),
+            (json!({}), payload(json!({})), Err(PrecheckError::Algorithm)),
             (
                 json!({ "alg": "none" }),
                 payload(json!({})),
-                Err(Hopeless::Algorithm),
+                Err(PrecheckError::Algorithm),
             ),
             (
                 json!({ "alg": "NoNe" }),
                 payload(json!({})),
-                Err(Hopeless::Algorithm),
+                Err(PrecheckError::Algorithm),
             ),
             (
                 json!({ "alg": "" }),
                 payload(json!({})),
-                Err(Hopeless::Algorithm),
+                Err(PrecheckError::Algorithm),
             ),
             (
                 json!({ "alg": 1 }),
                 payload(json!({})),
-                Err(Hopeless::Algorithm),
+                Err(PrecheckError::Algorithm),
             ),
             (json!({ "alg": "ES256" }), payload(json!({})), Ok(())),
-            (rs256(), json!({}), Err(Hopeless::Issuer)),
+            (rs256(), json!({}), Err(PrecheckError::Issuer)),
             (
                 rs256(),
                 payload(json!({ "iss": "https://idp" })),
-                Err(Hopeless::Issuer),
+                Err(PrecheckError::Issuer),
             ),
             (
                 rs256(),
                 payload(json!({ "iss": ["https://idp/"] })),
-                Err(Hopeless::Issuer),
+                Err(PrecheckError::Issuer),
             ),
             (rs256(), payload(json!({ "exp": NOW + 1 })), Ok(())),
             (rs256(), payload(json!({ "exp": NOW - 59 })), Ok(())),
             (
                 rs256(),
                 payload(json!({ "exp": NOW - 60 })),
-                Err(Hopeless::Time),
+                Err(PrecheckError::Time),
             ),
             (
                 rs256(),
                 payload(json!({ "exp": 1_794_999_939.5 })),
-                Err(Hopeless::Time),
+                Err(PrecheckError::Time),
             ),
-            (rs256(), payload(json!({ "exp": -1 })), Err(Hopeless::Time)),
-            (rs256(), payload(json!({ "exp": "1" })), Err(Hopeless::Time)),
+            (
+                rs256(),
+                payload(json!({ "exp": -1 })),
+                Err(PrecheckError::Time),
+            ),
+            (
+                rs256(),
+                payload(json!({ "exp": "1" })),
+                Err(PrecheckError::Time),
+            ),
             (
                 rs256(),
                 payload(json!({ "exp": null })),
-                Err(Hopeless::Time),
+                Err(PrecheckError::Time),
             ),
             (rs256(), payload(json!({ "nbf": NOW + 60 })), Ok(())),
             (
                 rs256(),
                 payload(json!({ "nbf": NOW + 61 })),
-                Err(Hopeless::Time),
+                Err(PrecheckError::Time),
             ),
             (
                 rs256(),
                 payload(json!({ "nbf": 1e300 })),
-                Err(Hopeless::Time),
+                Err(PrecheckError::Time),
             ),
-            (rs256(), payload(json!({ "nbf": {} })), Err(Hopeless::Time)),
+            (
+                rs256(),
+                payload(json!({ "nbf": {} })),
+                Err(PrecheckError::Time),
+            ),
         ] {
             check(&jwt(&header, &payload), expected);
         }

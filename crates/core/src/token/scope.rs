@@ -1,7 +1,7 @@
 //! Scopes: what a rule asks for and what a token was granted.
 //!
 //! Scopes are compared as whole scope-tokens (RFC 6749 section 3.3), byte by byte. Maskinporten
-//! permits `æøå` in them, so they may hold non-ASCII characters (facts: texas).
+//! permits `æøå` in them, so they may hold non-ASCII characters.
 
 use serde_json::Value;
 use thiserror::Error;

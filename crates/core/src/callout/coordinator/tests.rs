@@ -467,7 +467,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (worker(), any::<bool>())
             .prop_map(|(worker, is_refused)| Event::Refuse { worker, is_refused }),
         1 => worker().prop_map(|worker| Event::Lose { worker }),
-        1 => Just(Event::Die { worker: 0 }),
+        1 => worker().prop_map(|worker| Event::Die { worker }),
         8 => (1..20_u64).prop_map(|millis| Event::Pass { millis }),
         1 => (100..3_000_u64).prop_map(|millis| Event::Pass { millis }),
     ]
@@ -482,6 +482,8 @@ struct World {
     waiting: Vec<BTreeMap<WaiterId, CallId>>,
     left: Vec<BTreeSet<WaiterId>>,
     last_waiter: WaiterId,
+    /// When each call was first seen to await a lease.
+    held_since: BTreeMap<(usize, u64), u64>,
     now: u64,
 }
 
@@ -497,6 +499,7 @@ impl World {
             waiting: vec![BTreeMap::new(); 3],
             left: vec![BTreeSet::new(); 3],
             last_waiter: 0,
+            held_since: BTreeMap::new(),
             now: 0,
         }
     }
@@ -549,8 +552,8 @@ impl World {
     /// A millisecond passes.
     fn step(&mut self) {
         self.now += 1;
-        for (worker, is_dead) in self.workers.iter_mut().zip(&self.is_dead) {
-            if *is_dead {
+        for (index, worker) in self.workers.iter_mut().enumerate() {
+            if self.is_dead[index] {
                 continue;
             }
             worker.work(&self.data, self.now);
@@ -558,9 +561,10 @@ impl World {
                 worker.tick(&self.data, self.now);
             }
             let calls = worker.host.coordinator.calls.borrow();
-            for since in calls.awaiting_since() {
-                let held = at(self.now).since(since);
-                assert!(held <= LEASE + LOOK_AGAIN, "held back for {held:?}");
+            for call in calls.awaiting() {
+                let since = *self.held_since.entry((index, call.0)).or_insert(self.now);
+                let held = at(self.now).since(at(since));
+                assert!(held <= LEASE + LOOK_AGAIN * 2, "held back for {held:?}");
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::token::extract::AccessToken;
 /// What an endpoint speaks.
 #[derive(Clone, Debug)]
 pub enum Api {
-    /// The endpoint on Nais: JSON in, JSON out (facts: texas).
+    /// The endpoint on Nais: JSON in, JSON out.
     Texas(Texas),
     /// RFC 7662: a form in, JSON out.
     Rfc7662(Rfc7662),

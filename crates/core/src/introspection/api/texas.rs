@@ -1,4 +1,4 @@
-//! Texas, the introspection endpoint on Nais (facts: texas).
+//! Texas, the introspection endpoint on Nais.
 //!
 //! It answers 200 for everything, and says in `error` whether that is about the token.
 
