@@ -58,11 +58,9 @@ pub enum Step {
     Decided(Decision),
     /// It is decided by what is known about its token.
     Known {
-        /// The decision.
         decision: Decision,
         /// Where the facts came from.
         lookup: Lookup,
-        /// The token.
         token: UsedToken,
         /// Whether to ask about it in the background.
         is_due: bool,
@@ -98,7 +96,6 @@ pub enum Grant {
 /// The access token of a request, and the rule that the request is for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UsedToken {
-    /// The rule.
     pub rule: RuleId,
     token: AccessToken,
     /// What this worker calls the token.

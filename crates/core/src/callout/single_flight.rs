@@ -29,7 +29,8 @@ pub(super) const MAX_CALLS: usize = 8192;
 /// So much memory their tokens take, at most, in bytes.
 pub(super) const MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// So long a question about an unknown token is pending, at most.
+/// So long a question about an unknown token is pending, at most, or as long as the endpoint may
+/// take.
 pub(super) const MAX_PENDING: Duration = Duration::from_secs(10);
 
 /// Names a call; never used twice.
@@ -44,7 +45,6 @@ pub type WaiterId = u32;
 pub struct Question {
     /// What the token is called.
     pub token_id: TokenId,
-    /// The token.
     pub token: AccessToken,
     /// Whether it is known.
     pub rank: Rank,
@@ -423,13 +423,14 @@ impl<W> Calls<W> {
     }
 
     /// Time has passed. Calls that were pending for too long.
-    pub(super) fn tick(&mut self, now: Time) -> Vec<CallId> {
+    pub(super) fn tick(&mut self, timeout: Duration, now: Time) -> Vec<CallId> {
+        let max_pending = MAX_PENDING.max(timeout);
         self.is_blocked = false;
         let mut too_old = Vec::new();
         while let Some(id) = self.first.front().copied() {
             match self.all.get(&id) {
                 Some(call) if call.is_first_pending() => {
-                    if now.apart(call.since) < MAX_PENDING {
+                    if now.apart(call.since) < max_pending {
                         break;
                     }
                     too_old.push(id);

@@ -50,7 +50,6 @@ pub enum Misconfiguration {
     NoCluster,
     /// The endpoint answers with this status.
     Status {
-        /// The status.
         status: u16,
         /// The OAuth error code in its body, if that is a registered one.
         error: Option<&'static str>,

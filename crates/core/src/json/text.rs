@@ -23,7 +23,6 @@ pub struct Name<'a>(Cow<'a, [u8]>);
 /// A member of an object, as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member<'a> {
-    /// Its name.
     pub name: Name<'a>,
     /// Its name in the text, with quotes.
     pub name_text: &'a str,

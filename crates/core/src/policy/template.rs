@@ -5,7 +5,6 @@ use thiserror::Error;
 
 use crate::request::path::{Path, PathError};
 
-/// A template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(Vec<Segment>);
 

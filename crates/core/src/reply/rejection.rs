@@ -21,7 +21,6 @@ pub struct Response<'a> {
     pub status: u16,
     /// Names (lower-case) and values, ASCII.
     pub headers: Vec<(&'static str, &'a str)>,
-    /// The body.
     pub body: String,
 }
 

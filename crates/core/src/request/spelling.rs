@@ -47,7 +47,6 @@ pub(super) fn is_canonical(spelled: &[u8], decoded: &str) -> bool {
 /// An escape that is not canonical, and what is.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OtherSpelling<'a> {
-    /// The escape.
     pub escape: &'a str,
     /// What stands in its place in the canonical spelling.
     pub canonical: String,

@@ -74,7 +74,6 @@ impl TokenDigest {
         Self(blake3::hash(token.as_bytes()).into())
     }
 
-    /// All 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
