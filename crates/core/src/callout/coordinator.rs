@@ -130,8 +130,7 @@ impl<W> Coordinator<W> {
 
     /// The clock has ticked. The turn that follows looks for other workers' answers.
     pub fn tick(&self, provider: &Provider, now: Time) -> Turn {
-        let timeout = provider.config().timeout;
-        let too_old = self.calls.borrow_mut().tick(timeout, now);
+        let too_old = self.calls.borrow_mut().tick(now);
         for call in too_old {
             let busy = Reading::failed(IntrospectionError::Busy);
             self.finish(call, busy, None, provider, now);

@@ -29,8 +29,7 @@ pub(super) const MAX_CALLS: usize = 8192;
 /// So much memory their tokens take, at most, in bytes.
 pub(super) const MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// So long a question about an unknown token is pending, at most, or as long as the endpoint may
-/// take.
+/// So long a question about an unknown token is pending, at most.
 pub(super) const MAX_PENDING: Duration = Duration::from_secs(10);
 
 /// Names a call; never used twice.
@@ -423,14 +422,13 @@ impl<W> Calls<W> {
     }
 
     /// Time has passed. Calls that were pending for too long.
-    pub(super) fn tick(&mut self, timeout: Duration, now: Time) -> Vec<CallId> {
-        let max_pending = MAX_PENDING.max(timeout);
+    pub(super) fn tick(&mut self, now: Time) -> Vec<CallId> {
         self.is_blocked = false;
         let mut too_old = Vec::new();
         while let Some(id) = self.first.front().copied() {
             match self.all.get(&id) {
                 Some(call) if call.is_first_pending() => {
-                    if now.apart(call.since) < max_pending {
+                    if now.apart(call.since) < MAX_PENDING {
                         break;
                     }
                     too_old.push(id);
