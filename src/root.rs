@@ -5,20 +5,20 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
 
-use log::error;
+use log::{error, warn};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, MapType, Status};
 
 use super::data::{HostData, now};
-use super::head::request_id;
+use super::head::{property, request_id};
 use super::metrics::Metrics;
 use super::plugin::{Plugin, Waiter};
 use super::stream::Stream;
 use portvakt_core::callout::effect::{Effect, Report, Turn};
 use portvakt_core::callout::provider::Provider;
 use portvakt_core::callout::single_flight::WaiterId;
-use portvakt_core::config;
+use portvakt_core::config::{self, Configured, Vm};
 use portvakt_core::introspection::error::{Answer, IntrospectionError, Misconfiguration};
 use portvakt_core::introspection::response::{MAX_BODY, Reply};
 use portvakt_core::time::Time;
@@ -43,8 +43,17 @@ impl Root {
             .ok()
             .flatten()
             .unwrap_or_default();
-        let env = |name: &str| std::env::var(name).ok();
-        let authorizer = config::parse(&json, env).map_err(|error| error.to_string())?;
+        let vm = Vm {
+            env: |name: &str| std::env::var(name).ok(),
+            has_id: property(vec!["plugin_vm_id"]).is_some_and(|id| !id.is_empty()),
+        };
+        let Configured {
+            authorizer,
+            warnings,
+        } = config::parse(&json, &vm).map_err(|error| error.to_string())?;
+        for warning in &warnings {
+            warn!("{warning}");
+        }
         let host_error = |status: Status| format!("the host refused: {status:?}");
         let metrics = Metrics::define().map_err(host_error)?;
         authorizer.provider().prepare(&HostData);

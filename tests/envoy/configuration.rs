@@ -48,7 +48,8 @@ fn the_shipped_configuration_is_valid() {
     let plugin = &shipped["value"];
     assert_eq!(plugin["introspection"]["cluster"], "texas");
     let env = |name: &str| (name == ENDPOINT.0).then(|| ENDPOINT.1.to_owned());
-    portvakt_core::config::parse(plugin.to_string().as_bytes(), env).unwrap();
+    let vm = portvakt_core::config::Vm { env, has_id: true };
+    portvakt_core::config::parse(plugin.to_string().as_bytes(), &vm).unwrap();
     check(Form::Json.of(plugin), &[ENDPOINT], Ok(()));
     check(shipped.clone(), &[ENDPOINT], Ok(()));
     check(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::raw::{Integer, RawCache};
+use super::warning::{Unwise, Warning};
 use super::{ConfigError, refuse};
 use crate::cache::Cache;
 use crate::cache::freshness::Lifetimes;
@@ -15,6 +16,8 @@ const MAX_ENTRIES: u64 = 100_000;
 pub(super) fn build_cache(
     raw: RawCache,
     introspection: &IntrospectionConfig,
+    has_vm_id: bool,
+    warnings: &mut Vec<Warning>,
 ) -> Result<Cache, ConfigError> {
     let max_entries = raw.max_entries.map_or(10_000, |Integer(number)| number);
     if !(1..=MAX_ENTRIES).contains(&max_entries) {
@@ -50,7 +53,15 @@ pub(super) fn build_cache(
     }
     let max_entries = usize::try_from(max_entries).unwrap_or(usize::MAX);
     let keeps_something = !lifetimes.max_ttl.is_zero() || !lifetimes.inactive_ttl.is_zero();
-    let is_shared = raw.shared.unwrap_or(true) && keeps_something;
+    if raw.shared == Some(true) && !has_vm_id {
+        warnings.push(Warning::new(
+            Unwise::SharedWithoutVmId,
+            "cache.shared",
+            "is trusted though the plugin has no `vm_id` of its own: every plugin in this Envoy \
+             that has none either can write what this one then takes for the endpoint's answers",
+        ));
+    }
+    let is_shared = raw.shared.unwrap_or(has_vm_id) && keeps_something;
     let sharing = is_shared.then(|| introspection.fingerprint());
     Ok(Cache::new(lifetimes, max_entries, sharing))
 }

@@ -8,14 +8,16 @@ mod protected_resource;
 mod raw;
 mod requirement;
 mod rules;
+pub mod warning;
 mod wire;
 
 use std::fmt;
 use std::time::Duration;
 
 use http::HeaderName;
-use raw::{Integer, RawChallenge, RawConfig, RawPrecheck, RawToken};
 
+use self::raw::{Integer, RawChallenge, RawConfig, RawPrecheck, RawToken};
+use self::warning::Warning;
 use crate::authorizer::Authorizer;
 use crate::callout::provider::Provider;
 use crate::json::object::JsonObject;
@@ -32,27 +34,56 @@ pub struct ConfigError {
     problem: String,
 }
 
+/// The VM that a configuration is read for.
+#[derive(Clone, Copy, Debug)]
+pub struct Vm<E> {
+    /// Looks up a variable in the VM's environment.
+    pub env: E,
+    /// Whether it has a `vm_id` that is not empty: only then is its shared data its own.
+    pub has_id: bool,
+}
+
+/// A valid configuration.
+#[derive(Debug)]
+pub struct Configured {
+    /// It, at work.
+    pub authorizer: Authorizer,
+    /// What in it is perhaps not meant so.
+    pub warnings: Vec<Warning>,
+}
+
 /// Reads the plugin configuration, JSON or a `google.protobuf.Struct`, and makes an authorizer of
-/// it. `env` looks up a variable in the VM's environment.
-pub fn parse(
-    bytes: &[u8],
-    env: impl Fn(&str) -> Option<String>,
-) -> Result<Authorizer, ConfigError> {
+/// it.
+pub fn parse<E>(bytes: &[u8], vm: &Vm<E>) -> Result<Configured, ConfigError>
+where
+    E: Fn(&str) -> Option<String>,
+{
     let value = wire::read(bytes).or_else(|error| refuse(".", error.to_string()))?;
     match serde_path_to_error::deserialize(value) {
-        Ok(JsonObject(raw)) => authorizer(raw, env),
+        Ok(JsonObject(raw)) => {
+            let mut warnings = Vec::new();
+            let authorizer = authorizer(raw, vm, &mut warnings)?;
+            Ok(Configured {
+                authorizer,
+                warnings,
+            })
+        }
         Err(error) => refuse(error.path().to_string(), error.inner().to_string()),
     }
 }
 
-fn authorizer(
+fn authorizer<E>(
     raw: RawConfig,
-    env: impl Fn(&str) -> Option<String>,
-) -> Result<Authorizer, ConfigError> {
+    vm: &Vm<E>,
+    warnings: &mut Vec<Warning>,
+) -> Result<Authorizer, ConfigError>
+where
+    E: Fn(&str) -> Option<String>,
+{
     let mut claims = WantedClaims::default();
-    let mut introspection = introspection::introspection_config(raw.introspection.0, &env)?;
+    let mut introspection = introspection::introspection_config(raw.introspection.0, &vm.env)?;
     let token = token(raw.token.0)?;
-    let rules = rules::build_rules(raw.required_scopes, raw.rules, &mut claims)?;
+    let rules = rules::build_rules(raw.required_scopes, raw.rules, &mut claims, warnings)?;
     let forwarding = forward::forwarding(raw.forward.0, &token.header, &mut claims)?;
     if rules.go_by_routes() && forwarding.changes_headers() {
         return refuse(
@@ -64,7 +95,7 @@ fn authorizer(
     introspection.response.claims = claims;
     introspection.response.keeps_payload = forwarding.payload_header.is_some();
     let protected_resource = protected_resource::build_protected_resource(raw.protected_resource)?;
-    let cache = cache::build_cache(raw.cache.0, &introspection)?;
+    let cache = cache::build_cache(raw.cache.0, &introspection, vm.has_id, warnings)?;
     Ok(Authorizer {
         provider: Provider::new(introspection, cache),
         token,

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
 use serde_json::Value;
 
+use super::Vm;
 use super::raw::{Document, Hidden, Integer, RawConfig, Wanted};
 use crate::authorizer::Allowed;
 use crate::introspection::outcome::Outcome;
@@ -115,7 +116,11 @@ fn the_readmes_examples_are_valid() {
     for example in examples {
         let plugin: Value = serde_saphyr::from_str(example).unwrap();
         let endpoint = |_: &str| Some("http://texas/introspect".to_owned());
-        super::parse(plugin.to_string().as_bytes(), endpoint).expect(example);
+        let vm = Vm {
+            env: endpoint,
+            has_id: true,
+        };
+        super::parse(plugin.to_string().as_bytes(), &vm).expect(example);
     }
 }
 

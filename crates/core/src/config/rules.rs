@@ -1,6 +1,7 @@
 //! The sections `rules` and `required_scopes`.
 
 use super::raw::{RawMatch, RawRule};
+use super::warning::Warning;
 use super::{ConfigError, refuse, requirement};
 use crate::json::object::JsonObject;
 use crate::policy::matching::{Match, PathMatch};
@@ -16,6 +17,7 @@ pub(super) fn build_rules(
     required_scopes: Option<Vec<String>>,
     rules: Option<Vec<JsonObject<RawRule>>>,
     claims: &mut WantedClaims,
+    _warnings: &mut Vec<Warning>,
 ) -> Result<Rules, ConfigError> {
     let rules = match (required_scopes, rules) {
         (Some(names), None) => vec![Rule {

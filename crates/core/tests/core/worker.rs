@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portvakt_core::authorizer::{Authorizer, Decision, Step, UsedToken};
 use portvakt_core::callout::single_flight::Question;
-use portvakt_core::config;
+use portvakt_core::config::{self, Vm};
 use portvakt_core::introspection::error::Answer;
 use portvakt_core::introspection::health::Rank;
 use portvakt_core::request::head::Peer;
@@ -28,6 +28,12 @@ pub struct Worker {
     pub times_out: bool,
 }
 
+/// A plugin with a `vm_id` of its own, and nothing in its environment.
+const VM: Vm<fn(&str) -> Option<String>> = Vm {
+    env: |_| None,
+    has_id: true,
+};
+
 /// How a request ends.
 #[derive(Clone, Debug, PartialEq)]
 pub enum End {
@@ -49,7 +55,7 @@ impl End {
 impl Worker {
     pub fn new(config: &str) -> Self {
         Self {
-            authorizer: config::parse(config.as_bytes(), |_| None).unwrap(),
+            authorizer: config::parse(config.as_bytes(), &VM).unwrap().authorizer,
             host: FakeHost::default(),
             now: Time::from_millis(1_795_000_000_000),
             data: FakeData::default(),

@@ -8,7 +8,7 @@ use super::super::single_flight::{LOOK_AGAIN, MAX_BYTES, MAX_CALLS, TICK};
 use super::super::window::START;
 use super::*;
 use crate::cache::lease::LEASE;
-use crate::config;
+use crate::config::{self, Vm};
 use crate::introspection::health::Rank::{First, Renewal};
 use crate::introspection::health::Transition;
 use crate::introspection::outcome::Outcome;
@@ -30,7 +30,12 @@ fn provider(cache: &str) -> Provider {
             "cache": {cache}
         }}"#
     );
-    config::parse(config.as_bytes(), |_| None).unwrap().provider
+    let vm = Vm {
+        env: |_: &str| None,
+        has_id: true,
+    };
+    let configured = config::parse(config.as_bytes(), &vm).unwrap();
+    configured.authorizer.provider
 }
 
 /// One worker: its host, and the endpoint as it knows it.

@@ -173,7 +173,10 @@ fn introspection() {
     );
     let without = parse(
         format!(r#"{{{INTROSPECTION},"required_scopes":["a"]}}"#).as_bytes(),
-        |_| None,
+        &Vm {
+            env: |_: &str| None,
+            has_id: true,
+        },
     );
     assert!(without.unwrap_err().to_string().contains(
         "introspection.endpoint: is not given, and NAIS_TOKEN_INTROSPECTION_ENDPOINT is not"

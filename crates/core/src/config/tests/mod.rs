@@ -20,8 +20,15 @@ fn env(name: &str) -> Option<String> {
     }
 }
 
+/// A plugin with a `vm_id` of its own.
+const VM: Vm<fn(&str) -> Option<String>> = Vm { env, has_id: true };
+
+fn parsed(json: &str) -> Authorizer {
+    parse(json.as_bytes(), &VM).unwrap().authorizer
+}
+
 fn check(json: &str, expected: Result<(), &str>) {
-    let found = parse(json.as_bytes(), env).map_err(|error| error.to_string());
+    let found = parse(json.as_bytes(), &VM).map_err(|error| error.to_string());
     match (found, expected) {
         (Ok(_), Ok(())) => {}
         (Err(line), Err(part)) => {
@@ -39,7 +46,7 @@ fn check_native(json: &str) {
         return;
     };
     let native = proto_struct(&members).encode_to_vec();
-    let key = |bytes: &[u8]| parse(bytes, env).map(|_| ()).map_err(|error| error.key);
+    let key = |bytes: &[u8]| parse(bytes, &VM).map(|_| ()).map_err(|error| error.key);
     let once = Value::Object(members).to_string();
     assert_eq!(key(&native), key(once.as_bytes()), "{json}");
 }
@@ -73,7 +80,7 @@ fn everything_that_is_known() {
         "token": {"header": "X-Token", "scheme": "", "max_length": 100},
         "challenge": {"realm": "r", "resource_metadata": "https://api/.well-known/x"}
     }"#;
-    let authorizer = parse(json.as_bytes(), env).unwrap();
+    let authorizer = parsed(&json);
     assert_eq!(authorizer.token.header, "x-token");
     assert_eq!(authorizer.provider.config().timeout.as_millis(), 250);
     assert_eq!(
@@ -86,7 +93,7 @@ fn everything_that_is_known() {
 #[test]
 fn defaults() {
     let json = format!(r#"{{{INTROSPECTION},"required_scopes":["a"]}}"#);
-    let authorizer = parse(json.as_bytes(), env).unwrap();
+    let authorizer = parsed(&json);
     assert_eq!(authorizer.provider.config().timeout.as_secs(), 1);
     assert_eq!(authorizer.token.header, "authorization");
     assert_eq!(authorizer.token.scheme, "Bearer");

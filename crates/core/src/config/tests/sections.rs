@@ -242,10 +242,7 @@ fn precheck_and_protected_resource() {
 fn challenges_name_the_metadata_that_are_served() {
     let metadata = |sections: &str| {
         let json = format!(r#"{{{INTROSPECTION},"required_scopes":["a"]{sections}}}"#);
-        parse(json.as_bytes(), env)
-            .unwrap()
-            .challenge
-            .resource_metadata
+        parsed(&json).challenge.resource_metadata
     };
     let served = |url: &str| format!(r#","protected_resource":{{"resource":"{url}"}}"#);
     let given = r#","challenge":{"resource_metadata":"https://other/x"}"#;
