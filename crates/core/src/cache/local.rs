@@ -7,7 +7,9 @@
 //! Tokens are known by their [`TokenKey`], which clients can neither compute nor choose: nobody
 //! gets another's facts, and nobody can aim for one bucket of the table.
 
+use std::cell::RefCell;
 use std::hash::RandomState;
+use std::rc::Rc;
 
 use quick_cache::Weighter;
 use quick_cache::unsync::{Cache, DefaultLifecycle};
@@ -31,7 +33,7 @@ pub(super) struct Known {
 
 /// The facts that one worker remembers, at most `max_entries` of each kind.
 #[derive(Debug)]
-pub(super) struct LocalCache {
+pub struct LocalCache {
     active: Facts,
     inactive: Facts,
 }
@@ -53,8 +55,12 @@ impl Weighter<TokenKey, Known> for Places {
 }
 
 impl LocalCache {
-    /// An empty cache.
-    pub(super) fn new(max_entries: usize) -> Self {
+    /// An empty cache, for all who are asked about tokens.
+    pub fn common(max_entries: usize) -> Rc<RefCell<Self>> {
+        Rc::new(RefCell::new(Self::new(max_entries)))
+    }
+
+    fn new(max_entries: usize) -> Self {
         let facts = || {
             // Nothing is allocated ahead. The first number sizes the memory of what was evicted
             // lately, without which a new token could never replace an old one.

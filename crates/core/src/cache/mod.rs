@@ -5,13 +5,14 @@
 
 pub mod freshness;
 pub mod lease;
-mod local;
+pub mod local;
 pub mod lookup;
 pub mod shared;
 pub mod slot;
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
 
 use crate::cache::freshness::{Freshness, Lifetimes, SAME_MOMENT};
 use crate::cache::lease::{Lease, Leases};
@@ -21,9 +22,8 @@ use crate::cache::slot::{MAX_ANSWER, MAX_SHARED, Slot};
 use crate::introspection::fingerprint::Fingerprint;
 use crate::introspection::response::ResponseReader;
 use crate::time::Time;
-use crate::token::extract::AccessToken;
 use crate::token::facts::Introspection;
-use crate::token::id::{TokenDigest, TokenId, TokenKey, TokenKeys};
+use crate::token::id::{TokenDigest, TokenId, TokenKey};
 
 /// Facts that take more memory are not remembered, in bytes.
 const MAX_FACTS: usize = 64 * 1024;
@@ -32,8 +32,7 @@ const MAX_FACTS: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Cache {
     lifetimes: Lifetimes,
-    keys: TokenKeys,
-    local: RefCell<LocalCache>,
+    local: Rc<RefCell<LocalCache>>,
     shared: Option<SharedCache>,
     leases: Option<Leases>,
 }
@@ -63,16 +62,20 @@ pub enum Source {
 }
 
 impl Cache {
-    /// An empty cache of at most `max_entries` tokens of each kind. What is known is shared with
-    /// workers of the same fingerprint; `None`: with nobody.
-    pub fn new(lifetimes: Lifetimes, max_entries: usize, sharing: Option<Fingerprint>) -> Self {
+    /// What is known to this worker is in `local`. It is shared with workers of the same
+    /// fingerprint, of which each remembers `max_entries` tokens of each kind; `None`: with nobody.
+    pub fn new(
+        lifetimes: Lifetimes,
+        local: Rc<RefCell<LocalCache>>,
+        max_entries: usize,
+        sharing: Option<Fingerprint>,
+    ) -> Self {
         // Where no answer about an active token is kept there is nothing to wait for.
         let leasing = sharing.filter(|_| !lifetimes.max_ttl.is_zero());
         let owner = RandomState::new().hash_one(0);
         Self {
             lifetimes,
-            keys: TokenKeys::default(),
-            local: RefCell::new(LocalCache::new(max_entries)),
+            local,
             shared: sharing.map(|fingerprint| SharedCache::new(fingerprint, max_entries)),
             leases: leasing.map(|fingerprint| Leases::new(fingerprint, owner)),
         }
@@ -96,11 +99,6 @@ impl Cache {
         if let Some(leases) = &self.leases {
             leases.end(data, digest);
         }
-    }
-
-    /// What this worker calls the token.
-    pub fn key(&self, token: &AccessToken) -> TokenKey {
-        self.keys.key(token)
     }
 
     /// What this worker knows about a token, if that is fresh and not due to be asked about

@@ -33,7 +33,7 @@ fn lifetimes() -> Lifetimes {
 
 fn worker(lifetimes: Lifetimes, max_entries: usize) -> Cache {
     let sharing = Fingerprint::of([b"idp".as_slice()]);
-    Cache::new(lifetimes, max_entries, Some(sharing))
+    Cache::new(lifetimes, LocalCache::common(max_entries), max_entries, Some(sharing))
 }
 
 /// An answer about an active token that expires that many seconds after the start.
@@ -221,14 +221,14 @@ fn facts_are_read_anew_under_another_configuration() {
     let fresh = worker(lifetimes(), 10);
     assert_eq!(fresh.look_up(&id(1), at(1), &knows_better, &data), None);
     let elsewhere = Fingerprint::of([b"another".as_slice()]);
-    let elsewhere = Cache::new(lifetimes(), 10, Some(elsewhere));
+    let elsewhere = Cache::new(lifetimes(), LocalCache::common(10), 10, Some(elsewhere));
     assert_eq!(look_up(&elsewhere, &data, 1, 1), None);
 }
 
 #[test]
 fn the_bound_is_hard_and_floods_of_unknown_tokens_push_out_no_good_one() {
     let data = FakeData::default();
-    let cache = Cache::new(lifetimes(), 20, None);
+    let cache = Cache::new(lifetimes(), LocalCache::common(20), 20, None);
     for token in 0..10 {
         learn(&cache, &data, token, &active("a", None), 0);
     }
@@ -271,7 +271,7 @@ fn the_bound_is_hard_and_floods_of_unknown_tokens_push_out_no_good_one() {
 #[test]
 fn new_tokens_take_the_place_of_old_ones() {
     let data = FakeData::default();
-    let cache = Cache::new(lifetimes(), 100, None);
+    let cache = Cache::new(lifetimes(), LocalCache::common(100), 100, None);
     let id = |n: usize| TokenId::of(&format!("n{n}"));
     let answer = active("a", None);
     let introspection = reader().parse_body(answer.as_bytes()).unwrap();

@@ -18,24 +18,23 @@ use crate::introspection::health::Rank;
 use crate::introspection::response::{Reading, Reply};
 use crate::time::Time;
 
-/// The protocol of one worker with one endpoint. `W` is what is remembered for each waiter.
+/// The protocol of one worker with one provider. `W` is what is remembered for each waiter.
 #[derive(Debug)]
 pub struct Coordinator<W> {
     calls: RefCell<Calls<W>>,
     reports: RefCell<VecDeque<Report>>,
 }
 
-impl<W> Default for Coordinator<W> {
-    fn default() -> Self {
+/// Events.
+impl<W> Coordinator<W> {
+    /// One of so many, among whom is shared what may wait.
+    pub fn new(providers: usize) -> Self {
         Self {
-            calls: RefCell::default(),
+            calls: RefCell::new(Calls::new(providers)),
             reports: RefCell::default(),
         }
     }
-}
 
-/// Events.
-impl<W> Coordinator<W> {
     /// A request begins to wait for the word about a token. The first one for a token opens a
     /// call, the others join it.
     pub fn ask(
@@ -128,8 +127,8 @@ impl<W> Coordinator<W> {
         }
     }
 
-    /// The clock has ticked. The turn that follows looks for other workers' answers.
-    pub fn tick(&self, provider: &Provider, now: Time) -> Turn {
+    /// The clock has ticked: looks for other workers' answers, so often at most.
+    pub fn tick(&self, looks: usize, provider: &Provider, data: &impl SharedData, now: Time) {
         let too_old = self.calls.borrow_mut().tick(now);
         for call in too_old {
             let busy = Reading::failed(IntrospectionError::Busy);
@@ -145,7 +144,7 @@ impl<W> Coordinator<W> {
                 waiter: None,
             });
         }
-        Turn::with_looks()
+        self.look_for_answers(looks, provider, data, now);
     }
 
     fn finish(
@@ -192,7 +191,6 @@ impl<W> Coordinator<W> {
         if let Some(report) = self.reports.borrow_mut().pop_front() {
             return Some(Effect::Report(report));
         }
-        self.look_for_answers(turn, provider, data, now);
         if let Some(effect) = self.next_dispatch(turn, provider, data, now) {
             return Some(effect);
         }
@@ -221,9 +219,9 @@ impl<W> Coordinator<W> {
             let start = start?;
             turn.starts = turn.starts.saturating_sub(1);
             if self.is_to_be_asked(&start, provider, data, now) {
-                let token = self.calls.borrow().token(start.id);
+                let asked = self.calls.borrow().asked(start.id);
                 let call = start.id;
-                return token.map(|token| Effect::Dispatch { call, token });
+                return asked.map(|(token, trace)| Effect::Dispatch { call, token, trace });
             }
         }
         None
@@ -258,15 +256,11 @@ impl<W> Coordinator<W> {
     /// Calls that await another worker's lease: its answer may be there, or they try again.
     fn look_for_answers(
         &self,
-        turn: &mut Turn,
+        looks: usize,
         provider: &Provider,
         data: &impl SharedData,
         now: Time,
     ) {
-        let looks = std::mem::take(&mut turn.looks);
-        if looks == 0 {
-            return;
-        }
         let awaiting = self.calls.borrow_mut().take_awaiting(looks, now);
         // What is pending again goes to the front: the first last.
         for (call, token_id) in awaiting.into_iter().rev() {
@@ -277,6 +271,14 @@ impl<W> Coordinator<W> {
                 None => calls.enqueue_again(call),
             }
         }
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl<W> Coordinator<W> {
+    /// Whether nothing is under way.
+    pub fn is_empty(&self) -> bool {
+        self.calls.borrow().is_empty()
     }
 }
 

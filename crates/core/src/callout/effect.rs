@@ -7,6 +7,7 @@ use super::single_flight::{CallId, WaiterId};
 use crate::introspection::error::Answer;
 use crate::introspection::health::Transition;
 use crate::introspection::outcome::Outcome;
+use crate::request::trace::Trace;
 use crate::token::extract::AccessToken;
 use crate::token::id::TokenDigest;
 
@@ -23,6 +24,8 @@ pub enum Effect<W> {
         call: CallId,
         /// About which token.
         token: AccessToken,
+        /// In which trace.
+        trace: Option<Trace>,
     },
     /// These requests, at most a few, are to be decided on.
     Finish {
@@ -59,7 +62,6 @@ pub struct Report {
 pub struct Turn {
     pub(super) starts: usize,
     pub(super) finishes: usize,
-    pub(super) looks: usize,
     pub(super) is_over: bool,
 }
 
@@ -68,18 +70,14 @@ impl Default for Turn {
         Self {
             starts: BATCH,
             finishes: BATCH,
-            looks: 0,
             is_over: false,
         }
     }
 }
 
 impl Turn {
-    /// One that also looks for other workers' answers.
-    pub(super) fn with_looks() -> Self {
-        Self {
-            looks: BATCH,
-            ..Self::default()
-        }
+    /// How often each of so many providers looks for other workers' answers when the clock ticks.
+    pub(super) fn looks(providers: usize) -> usize {
+        BATCH.checked_div(providers).unwrap_or_default().max(1)
     }
 }

@@ -5,7 +5,9 @@
 //! questions about unknown tokens are out at once.
 
 pub mod coordinator;
+pub mod coordinators;
 pub mod effect;
 pub mod provider;
+pub mod providers;
 pub mod single_flight;
 pub mod window;

@@ -1,4 +1,4 @@
-//! One introspection endpoint: how it is asked, what it said, and whether it answers.
+//! One provider: how its endpoint is asked, what it said, and whether it answers.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -13,14 +13,13 @@ use crate::introspection::error::{Answer, IntrospectionError};
 use crate::introspection::health::{Health, Rank, Transition};
 use crate::introspection::response::{Reading, Reply};
 use crate::time::Time;
-use crate::token::extract::AccessToken;
 use crate::token::facts::Introspection;
 use crate::token::id::{TokenDigest, TokenId, TokenKey};
 
 /// What nobody has seen for longer, beside the time that answers take, may be over.
 const SEEN_LATELY: Duration = Duration::from_secs(5);
 
-/// One introspection endpoint.
+/// One provider.
 #[derive(Debug)]
 pub struct Provider {
     config: IntrospectionConfig,
@@ -55,11 +54,6 @@ impl Provider {
     /// Makes ready what workers share. To be called once, before anything else.
     pub fn prepare(&self, data: &impl SharedData) {
         self.cache.prepare(data);
-    }
-
-    /// What this worker calls the token.
-    pub fn key(&self, token: &AccessToken) -> TokenKey {
-        self.cache.key(token)
     }
 
     /// How many tokens this worker remembers.

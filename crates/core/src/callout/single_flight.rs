@@ -13,9 +13,11 @@ use super::window::Window;
 use crate::cache::lease::LEASE;
 use crate::introspection::error::Answer;
 use crate::introspection::health::Rank;
+use crate::request::trace::Trace;
 use crate::time::Time;
 use crate::token::extract::AccessToken;
 use crate::token::id::{TokenId, TokenKey};
+use crate::token::providers::ProviderId;
 
 /// How often calls that await another worker's lease look for its answer.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -23,7 +25,7 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// How often something is done at least.
 pub(super) const TICK: Duration = Duration::from_secs(1);
 
-/// So many calls wait or are under way at once, at most.
+/// So many calls of all providers wait or are under way at once, at most.
 pub(super) const MAX_CALLS: usize = 8192;
 
 /// So much memory their tokens take, at most, in bytes.
@@ -42,11 +44,15 @@ pub type WaiterId = u32;
 /// A question about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// What the token is called.
+    /// Who is asked.
+    pub provider: ProviderId,
+    /// What the token is called there.
     pub token_id: TokenId,
     pub token: AccessToken,
     /// Whether it is known.
     pub rank: Rank,
+    /// The trace of the request that asks, if it has one.
+    pub trace: Option<Trace>,
 }
 
 /// The call that a request waits for.
@@ -62,7 +68,7 @@ pub struct Asked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooMany;
 
-/// All calls of one worker to one endpoint.
+/// All calls of one worker to one provider.
 #[derive(Debug)]
 pub(super) struct Calls<W> {
     all: HashMap<CallId, Call<W>>,
@@ -81,6 +87,8 @@ pub(super) struct Calls<W> {
     is_blocked: bool,
     /// How much memory the tokens take, in bytes.
     bytes: usize,
+    max_calls: usize,
+    max_bytes: usize,
     clock: Duration,
     last_id: u64,
 }
@@ -121,9 +129,13 @@ pub(super) struct Start {
 /// Some of the waiters of one call, and what they are to be told.
 pub(super) type Finished<W> = (Vec<(WaiterId, W)>, Rc<Answer>);
 
-impl<W> Default for Calls<W> {
-    fn default() -> Self {
+impl<W> Calls<W> {
+    /// Those to one of so many providers, among whom is shared what may wait.
+    pub(super) fn new(providers: usize) -> Self {
+        let share = |all: usize| all.checked_div(providers).unwrap_or(all);
         Self {
+            max_calls: share(MAX_CALLS),
+            max_bytes: share(MAX_BYTES),
             all: HashMap::new(),
             open: HashMap::new(),
             by_callout: HashMap::new(),
@@ -139,9 +151,7 @@ impl<W> Default for Calls<W> {
             last_id: 0,
         }
     }
-}
 
-impl<W> Calls<W> {
     /// The first request for a token opens a call, the others join it.
     pub(super) fn ask(
         &mut self,
@@ -172,7 +182,7 @@ impl<W> Calls<W> {
         now: Time,
     ) -> Result<CallId, TooMany> {
         let bytes = self.bytes.saturating_add(question.token.as_bytes().len());
-        let is_full = self.all.len() >= MAX_CALLS || bytes > MAX_BYTES;
+        let is_full = self.all.len() >= self.max_calls || bytes > self.max_bytes;
         // Tokens that are known are bounded as such.
         if is_full && question.rank == Rank::First {
             return Err(TooMany);
@@ -259,8 +269,10 @@ impl<W> Calls<W> {
         self.all.get(&id)?.waiters.keys().next().copied()
     }
 
-    pub(super) fn token(&self, id: CallId) -> Option<AccessToken> {
-        Some(self.all.get(&id)?.question.token.clone())
+    /// What is to be asked.
+    pub(super) fn asked(&self, id: CallId) -> Option<(AccessToken, Option<Trace>)> {
+        let question = &self.all.get(&id)?.question;
+        Some((question.token.clone(), question.trace.clone()))
     }
 
     /// The next call that may be dispatched: tokens in use before others.
@@ -474,7 +486,7 @@ impl<W> Call<W> {
 }
 
 /// What tests look at.
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 impl<W> Calls<W> {
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
@@ -486,6 +498,7 @@ impl<W> Calls<W> {
     }
 
     /// Calls that await leases.
+    #[cfg(test)]
     pub(super) fn awaiting(&self) -> impl Iterator<Item = CallId> {
         let awaiting = self.awaiting.iter().copied();
         awaiting.filter(|id| self.all.contains_key(id))

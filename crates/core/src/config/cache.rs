@@ -1,5 +1,7 @@
 //! The section `cache`.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::raw::{Integer, RawCache};
@@ -7,19 +9,38 @@ use super::warning::{Unwise, Warning};
 use super::{ConfigError, refuse};
 use crate::cache::Cache;
 use crate::cache::freshness::Lifetimes;
+use crate::cache::local::LocalCache;
 use crate::introspection::IntrospectionConfig;
 
 /// A place for a token's facts is 2 kB, and a VM has a gigabyte, in which an old and a new
 /// configuration may have to live side by side.
 const MAX_ENTRIES: u64 = 100_000;
 
-pub(super) fn build_cache(
+/// The section as it is valid for any provider.
+pub(super) struct CacheSettings {
+    max_entries: usize,
+    max_ttl: Duration,
+    inactive_ttl: Duration,
+    /// `None`: as the provider's API has it.
+    stale_if_error: Option<Duration>,
+    refresh_ahead: bool,
+    is_shared: bool,
+}
+
+pub(super) fn cache_settings(
     raw: RawCache,
-    introspection: &IntrospectionConfig,
     has_vm_id: bool,
     warnings: &mut Vec<Warning>,
-) -> Result<Cache, ConfigError> {
-    let max_entries = raw.max_entries.map_or(10_000, |Integer(number)| number);
+) -> Result<CacheSettings, ConfigError> {
+    let RawCache {
+        max_entries,
+        max_ttl,
+        inactive_ttl,
+        stale_if_error,
+        refresh_ahead,
+        shared,
+    } = raw;
+    let max_entries = max_entries.map_or(10_000, |Integer(number)| number);
     if !(1..=MAX_ENTRIES).contains(&max_entries) {
         return refuse(
             "cache.max_entries",
@@ -28,52 +49,68 @@ pub(super) fn build_cache(
             ),
         );
     }
-    let refresh_ahead = raw.refresh_ahead.unwrap_or(true);
-    let is_stale_asked_for = raw.stale_if_error.is_some();
-    let lifetimes = Lifetimes {
-        max_ttl: duration("cache.max_ttl", raw.max_ttl, Duration::from_secs(60))?,
-        inactive_ttl: duration(
-            "cache.inactive_ttl",
-            raw.inactive_ttl,
-            Duration::from_secs(5),
-        )?,
-        stale_if_error: duration(
-            "cache.stale_if_error",
-            raw.stale_if_error,
-            introspection.response.api.stale_if_error(),
-        )?,
-        refresh_ahead: refresh_ahead.then_some(introspection.timeout),
+    let settings = CacheSettings {
+        max_entries: usize::try_from(max_entries).unwrap_or(usize::MAX),
+        max_ttl: duration("cache.max_ttl", max_ttl)?.unwrap_or(Duration::from_secs(60)),
+        inactive_ttl: duration("cache.inactive_ttl", inactive_ttl)?
+            .unwrap_or(Duration::from_secs(5)),
+        stale_if_error: duration("cache.stale_if_error", stale_if_error)?,
+        refresh_ahead: refresh_ahead.unwrap_or(true),
+        is_shared: shared.unwrap_or(has_vm_id),
     };
-    let keeps_none = lifetimes.max_ttl.is_zero();
-    if keeps_none && is_stale_asked_for && !lifetimes.stale_if_error.is_zero() {
+    if settings.max_ttl.is_zero() && settings.stale_if_error.is_some_and(|ttl| !ttl.is_zero()) {
         return refuse(
             "cache.stale_if_error",
             "not with `max_ttl: 0s`, which keeps nothing",
         );
     }
-    let max_entries = usize::try_from(max_entries).unwrap_or(usize::MAX);
-    let keeps_something = !lifetimes.max_ttl.is_zero() || !lifetimes.inactive_ttl.is_zero();
-    if raw.shared == Some(true) && !has_vm_id {
+    if settings.is_shared && !has_vm_id && settings.keeps_something() {
         warnings.push(Warning::new(
             Unwise::SharedWithoutVmId,
             "cache.shared",
-            "is trusted though the plugin has no `vm_id` of its own: every plugin in this Envoy \
-             that has none either can write what this one then takes for the endpoint's answers",
+            "`true` without a `vm_id` of the plugin's own trusts every plugin in this Envoy that \
+             has none either: each can write what is then taken for the endpoint's answer",
         ));
     }
-    let is_shared = raw.shared.unwrap_or(has_vm_id) && keeps_something;
-    let sharing = is_shared.then(|| introspection.fingerprint());
-    Ok(Cache::new(lifetimes, max_entries, sharing))
+    Ok(settings)
 }
 
-fn duration(key: &str, given: Option<String>, default: Duration) -> Result<Duration, ConfigError> {
-    let Some(text) = given else {
-        return Ok(default);
-    };
-    humantime::parse_duration(&text).or_else(|_| {
-        refuse(
-            key,
-            format!("{text:?} is no duration, e.g. `5s`, or `0s` for none"),
-        )
-    })
+impl CacheSettings {
+    pub(super) fn max_entries(&self) -> usize {
+        self.max_entries
+    }
+
+    fn keeps_something(&self) -> bool {
+        !self.max_ttl.is_zero() || !self.inactive_ttl.is_zero()
+    }
+
+    /// A provider's own.
+    pub(super) fn cache(
+        &self,
+        config: &IntrospectionConfig,
+        local: &Rc<RefCell<LocalCache>>,
+    ) -> Cache {
+        let default = config.response.api.stale_if_error();
+        let lifetimes = Lifetimes {
+            max_ttl: self.max_ttl,
+            inactive_ttl: self.inactive_ttl,
+            stale_if_error: self.stale_if_error.unwrap_or(default),
+            refresh_ahead: self.refresh_ahead.then_some(config.timeout),
+        };
+        let is_shared = self.is_shared && self.keeps_something();
+        let sharing = is_shared.then(|| config.fingerprint());
+        Cache::new(lifetimes, Rc::clone(local), self.max_entries, sharing)
+    }
+}
+
+fn duration(key: &str, given: Option<String>) -> Result<Option<Duration>, ConfigError> {
+    let parsed = given.map(|text| {
+        humantime::parse_duration(&text).or_else(|_| {
+            refuse(
+                key,
+                format!("{text:?} is no duration, e.g. `5s`, or `0s` for none"),
+            )
+        })
+    });
+    parsed.transpose()
 }

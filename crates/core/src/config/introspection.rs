@@ -1,4 +1,4 @@
-//! The section `introspection`.
+//! The section `introspection`, and each of `providers`.
 
 use std::time::Duration;
 
@@ -25,72 +25,102 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Headers that are the filter's or Envoy's to set.
-const OWN_HEADERS: [&str; 7] = [
+const OWN_HEADERS: [&str; 9] = [
     "accept",
     "connection",
     "content-length",
     "content-type",
     "host",
     "te",
+    "traceparent",
+    "tracestate",
     "transfer-encoding",
 ];
 
+/// The provider of that name, which stands at `key`.
 pub(super) fn introspection_config(
+    name: String,
+    key: String,
     mut raw: RawIntrospection,
     env: &impl Fn(&str) -> Option<String>,
 ) -> Result<IntrospectionConfig, ConfigError> {
     if raw.cluster.is_empty() {
         return refuse(
-            "introspection.cluster",
+            format!("{key}.cluster"),
             "is empty; expected a cluster's name",
         );
     }
-    let endpoint = endpoint(raw.endpoint.take(), env)?;
-    let timeout = timeout(raw.timeout.take())?;
+    let endpoint = endpoint(&key, raw.endpoint.take(), env)?;
+    let timeout = timeout(&key, raw.timeout.take())?;
+    let issuers = issuers(&key, raw.issuers.take())?;
     let api = match raw.api {
-        RawApi::Texas => Api::Texas(texas_of(&mut raw)?),
-        RawApi::Rfc7662 => Api::Rfc7662(rfc7662_of(&mut raw, env)?),
+        RawApi::Texas => Api::Texas(texas_of(&key, &mut raw)?),
+        RawApi::Rfc7662 => Api::Rfc7662(rfc7662_of(&key, &mut raw, env)?),
     };
-    refuse_other_apis(&raw)?;
+    refuse_other_apis(&key, &raw)?;
     Ok(IntrospectionConfig {
         cluster: raw.cluster,
         endpoint,
-        headers: headers(raw.headers.0, &api)?,
-        parameters: parameters(raw.parameters.0, &api)?,
+        headers: headers(&key, raw.headers.0, &api)?,
+        parameters: parameters(&key, raw.parameters.0, &api)?,
+        name,
+        key,
         response: ResponseReader {
             api,
+            issuers,
             ..ResponseReader::default()
         },
         timeout,
     })
 }
 
-fn texas_of(raw: &mut RawIntrospection) -> Result<Texas, ConfigError> {
+fn issuers(key: &str, given: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
+    let Some(issuers) = given else {
+        return Ok(Vec::new());
+    };
+    if issuers.is_empty() {
+        return refuse(
+            format!("{key}.issuers"),
+            "is empty, so that it is asked about nothing; leave it out for all other tokens",
+        );
+    }
+    let is_repeated = |(index, issuer): (usize, &String)| {
+        let before = issuers.iter().take(index);
+        issuer.is_empty() || before.into_iter().any(|other| other == issuer)
+    };
+    match issuers.iter().enumerate().position(is_repeated) {
+        Some(index) => refuse(format!("{key}.issuers[{index}]"), "is empty, or given twice"),
+        None => Ok(issuers),
+    }
+}
+
+fn texas_of(key: &str, raw: &mut RawIntrospection) -> Result<Texas, ConfigError> {
     let mut texas = Texas::default();
     if let Some(name) = raw.identity_provider.take() {
-        texas.identity_provider = identity_provider(name)?;
+        texas.identity_provider = identity_provider(key, name)?;
     }
     if let Some(prefixes) = raw.outage_errors.take() {
-        texas.outage_errors = outage_errors(prefixes)?;
+        texas.outage_errors = outage_errors(key, prefixes)?;
     }
     Ok(texas)
 }
 
 fn rfc7662_of(
+    key: &str,
     raw: &mut RawIntrospection,
     env: &impl Fn(&str) -> Option<String>,
 ) -> Result<Rfc7662, ConfigError> {
     let authentication = raw.client_authentication.take();
-    let authentication = authentication.map(|raw| client_authentication(raw.0, env));
+    let authentication = authentication.map(|raw| client_authentication(key, raw.0, env));
     Ok(Rfc7662 {
         token_type_hint: raw.token_type_hint.take(),
         client_authentication: authentication.transpose()?,
-        inactive_statuses: inactive_statuses(raw.inactive_statuses.take())?,
+        inactive_statuses: inactive_statuses(key, raw.inactive_statuses.take())?,
     })
 }
 
 /// What the API has not taken for itself is another's.
-fn refuse_other_apis(raw: &RawIntrospection) -> Result<(), ConfigError> {
+fn refuse_other_apis(key: &str, raw: &RawIntrospection) -> Result<(), ConfigError> {
     // Every key that there is must be taken out here: it is everybody's, or one API's.
     let RawIntrospection {
         cluster: _,
@@ -99,6 +129,7 @@ fn refuse_other_apis(raw: &RawIntrospection) -> Result<(), ConfigError> {
         headers: _,
         parameters: _,
         timeout: _,
+        issuers: _,
         identity_provider,
         outage_errors,
         token_type_hint,
@@ -125,8 +156,8 @@ fn refuse_other_apis(raw: &RawIntrospection) -> Result<(), ConfigError> {
         ),
     ];
     match given.iter().find(|(_, _, is_given)| *is_given) {
-        Some((key, api, _)) => refuse(
-            format!("introspection.{key}"),
+        Some((name, api, _)) => refuse(
+            format!("{key}.{name}"),
             format!("only with `api: {api}`"),
         ),
         None => Ok(()),
@@ -134,10 +165,11 @@ fn refuse_other_apis(raw: &RawIntrospection) -> Result<(), ConfigError> {
 }
 
 fn endpoint(
+    key: &str,
     given: Option<String>,
     env: &impl Fn(&str) -> Option<String>,
 ) -> Result<Endpoint, ConfigError> {
-    let key = "introspection.endpoint";
+    let key = format!("{key}.endpoint");
     let Some(url) = given.or_else(|| env(ENDPOINT_VARIABLE)) else {
         return refuse(
             key,
@@ -151,40 +183,40 @@ fn endpoint(
     Endpoint::parse(&url).or_else(|error| refuse(key, error.to_string()))
 }
 
-fn timeout(given: Option<String>) -> Result<Duration, ConfigError> {
+fn timeout(key: &str, given: Option<String>) -> Result<Duration, ConfigError> {
     let Some(text) = given else {
         return Ok(DEFAULT_TIMEOUT);
     };
     match humantime::parse_duration(&text) {
         Ok(timeout) if (Duration::from_millis(1)..=MAX_TIMEOUT).contains(&timeout) => Ok(timeout),
         _ => refuse(
-            "introspection.timeout",
+            format!("{key}.timeout"),
             format!("{text:?} is no duration within 1ms to 4m, e.g. `250ms` or `1s`"),
         ),
     }
 }
 
-fn identity_provider(name: String) -> Result<String, ConfigError> {
+fn identity_provider(key: &str, name: String) -> Result<String, ConfigError> {
     if name.is_empty() {
         return refuse(
-            "introspection.identity_provider",
+            format!("{key}.identity_provider"),
             "is empty; expected a provider's name, e.g. `maskinporten`",
         );
     }
     Ok(name)
 }
 
-fn outage_errors(prefixes: Vec<String>) -> Result<Vec<String>, ConfigError> {
+fn outage_errors(key: &str, prefixes: Vec<String>) -> Result<Vec<String>, ConfigError> {
     if prefixes.iter().any(String::is_empty) {
         return refuse(
-            "introspection.outage_errors",
+            format!("{key}.outage_errors"),
             "holds an empty text, which every error begins with",
         );
     }
     Ok(prefixes)
 }
 
-fn inactive_statuses(given: Option<Vec<Integer>>) -> Result<Vec<u16>, ConfigError> {
+fn inactive_statuses(key: &str, given: Option<Vec<Integer>>) -> Result<Vec<u16>, ConfigError> {
     let status = |Integer(number)| {
         let problem = match number {
             401 => "speaks of the filter's own credentials (RFC 7662 section 2.3), not of a token",
@@ -192,20 +224,22 @@ fn inactive_statuses(given: Option<Vec<Integer>>) -> Result<Vec<u16>, ConfigErro
             400..=499 => return Ok(u16::try_from(number).unwrap_or(u16::MAX)),
             _ => "is none of 400 to 499",
         };
-        let key = "introspection.inactive_statuses";
+        let key = format!("{key}.inactive_statuses");
         refuse(key, format!("{number} {problem}"))
     };
     given.unwrap_or_default().into_iter().map(status).collect()
 }
 
 fn client_authentication(
+    key: &str,
     raw: RawClientAuthentication,
     env: &impl Fn(&str) -> Option<String>,
 ) -> Result<ClientAuthentication, ConfigError> {
-    let id_key = "introspection.client_authentication.client_id";
-    let secret = secret(raw.secret, env)?;
+    let id_key = format!("{key}.client_authentication.client_id");
+    let secret_key = format!("{key}.client_authentication.secret");
+    let secret = secret(&secret_key, raw.secret, env)?;
     let client_id = match (raw.method, raw.client_id) {
-        (RawMethod::Bearer, None) => return bearer(secret),
+        (RawMethod::Bearer, None) => return bearer(secret_key, secret),
         (RawMethod::Bearer, Some(_)) => return refuse(id_key, "not with `method: bearer`"),
         (_, Some(id)) if !id.is_empty() => id,
         (_, _) => {
@@ -222,18 +256,21 @@ fn client_authentication(
     })
 }
 
-fn bearer(secret: Secret) -> Result<ClientAuthentication, ConfigError> {
+fn bearer(key: String, secret: Secret) -> Result<ClientAuthentication, ConfigError> {
     if secret.expose().bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(ClientAuthentication::Bearer { secret });
     }
     refuse(
-        "introspection.client_authentication.secret",
+        key,
         "holds a character that cannot stand in a bearer token (is there a line break at its end?)",
     )
 }
 
-fn secret(raw: RawSecret, env: &impl Fn(&str) -> Option<String>) -> Result<Secret, ConfigError> {
-    let key = "introspection.client_authentication.secret";
+fn secret(
+    key: &str,
+    raw: RawSecret,
+    env: &impl Fn(&str) -> Option<String>,
+) -> Result<Secret, ConfigError> {
     let text = match (raw.env, raw.inline) {
         (None, Some(Hidden(text))) => text,
         // Without the name: somebody may have put the secret there.
@@ -254,10 +291,10 @@ fn secret(raw: RawSecret, env: &impl Fn(&str) -> Option<String>) -> Result<Secre
     Ok(Secret::new(text))
 }
 
-fn headers(raw: Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
+fn headers(key: &str, raw: Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
     let mut fields: Vec<(String, String)> = Vec::with_capacity(raw.len());
     for (name, Hidden(value)) in raw {
-        let key = format!("introspection.headers.{name}");
+        let key = format!("{key}.headers.{name}");
         let name = header_name(&key, &name)?;
         if OWN_HEADERS.contains(&name.as_str()) {
             return refuse(key, "is not yours to set");
@@ -280,11 +317,11 @@ fn headers(raw: Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
     Ok(ExtraFields(fields))
 }
 
-fn parameters(raw: Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
+fn parameters(key: &str, raw: Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
     let own = api.own_parameters();
     if let Some((name, _)) = raw.iter().find(|(name, _)| own.contains(&name.as_str())) {
         return refuse(
-            format!("introspection.parameters.{name}"),
+            format!("{key}.parameters.{name}"),
             "is not yours to set",
         );
     }

@@ -5,6 +5,7 @@ mod cache;
 mod forward;
 mod introspection;
 mod protected_resource;
+mod providers;
 mod raw;
 mod requirement;
 mod rules;
@@ -19,7 +20,6 @@ use http::HeaderName;
 use self::raw::{Integer, RawChallenge, RawConfig, RawPrecheck, RawToken};
 use self::warning::Warning;
 use crate::authorizer::Authorizer;
-use crate::callout::provider::Provider;
 use crate::json::object::JsonObject;
 use crate::reply::challenge::ChallengeParameters;
 use crate::reply::metadata::ProtectedResource;
@@ -81,9 +81,9 @@ where
     E: Fn(&str) -> Option<String>,
 {
     let mut claims = WantedClaims::default();
-    let mut introspection = introspection::introspection_config(raw.introspection.0, &vm.env)?;
+    let mut configs = providers::provider_configs(raw.introspection, raw.providers, &vm.env)?;
     let token = token(raw.token.0)?;
-    let rules = rules::build_rules(raw.required_scopes, raw.rules, &mut claims, warnings)?;
+    let rules = rules::build_rules(raw.required_scopes, raw.rules, &configs, &mut claims, warnings)?;
     let forwarding = forward::forwarding(raw.forward.0, &token.header, &mut claims)?;
     if rules.go_by_routes() && forwarding.changes_headers() {
         return refuse(
@@ -92,12 +92,13 @@ where
              chooses the route anew, and not by the rules",
         );
     }
-    introspection.response.claims = claims;
-    introspection.response.keeps_payload = forwarding.payload_header.is_some();
+    for config in &mut configs {
+        config.response.claims = claims.clone();
+        config.response.keeps_payload = forwarding.payload_header.is_some();
+    }
     let protected_resource = protected_resource::build_protected_resource(raw.protected_resource)?;
-    let cache = cache::build_cache(raw.cache.0, &introspection, vm.has_id, warnings)?;
     Ok(Authorizer {
-        provider: Provider::new(introspection, cache),
+        providers: providers::build_providers(configs, raw.cache.0, vm.has_id, warnings)?,
         token,
         precheck: raw
             .jwt_precheck
@@ -108,6 +109,7 @@ where
         challenge: challenge(raw.challenge.0, protected_resource.as_ref())?,
         protected_resource,
         failure_mode_allow: raw.failure_mode_allow,
+        shadow: raw.shadow,
     })
 }
 

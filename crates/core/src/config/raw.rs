@@ -18,8 +18,15 @@ use crate::json::object::JsonObject;
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawConfig {
-    /// The endpoint that is asked about tokens.
-    pub introspection: JsonObject<RawIntrospection>,
+    /// The endpoint that is asked about tokens. Short for one provider. Not together with `providers`.
+    #[serde(default, deserialize_with = "given")]
+    pub introspection: Option<JsonObject<RawIntrospection>>,
+    /// Several endpoints by name, in place of `introspection`, up to 32: each has all keys of that, and `issuers`. Of those that a rule trusts the one is asked whose `issuers` hold the token's `iss`, else the one without `issuers`; where there is none, the answer is 401.
+    #[serde(default, deserialize_with = "given")]
+    pub providers: Option<JsonObject<Providers>>,
+    /// Default: `false`. `true`: no request is refused. What would have been is counted and told to the access log, and goes on with nothing set in `forward`.
+    #[serde(default)]
+    pub shadow: bool,
     /// Short for one rule that matches everything and requires these scopes. Not together with `rules`.
     #[serde(default, deserialize_with = "given")]
     pub required_scopes: Option<Vec<String>>,
@@ -86,7 +93,14 @@ pub(super) struct RawIntrospection {
     /// Texas only: beginnings of `error` that speak of the endpoint, not of the token. Default: `fetch:`, `decode json:`, `init client:`.
     #[serde(default, deserialize_with = "given")]
     pub outage_errors: Option<Vec<String>>,
+    /// Only in `providers`: the issuers whose tokens the endpoint knows, each compared as a whole. An active token with another `iss` in the answer counts as inactive. Default: those that no other provider of a rule has, and opaque tokens.
+    #[serde(default, deserialize_with = "given")]
+    pub issuers: Option<Vec<String>>,
 }
+
+/// Endpoints by name.
+pub(super) type Providers = BTreeMap<String, JsonObject<RawIntrospection>>;
+
 
 /// What the endpoint speaks.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -162,7 +176,7 @@ pub(super) const SECRET: &str = "expected either { env: NAME } or { inline: TEXT
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RawRule {
-    /// For the log. Default: its position, e.g. `rules[0]`.
+    /// For logs and metrics. Default: its position, e.g. `rules[0]`.
     #[serde(default, deserialize_with = "given")]
     pub name: Option<String>,
     /// Which requests it is for: all conditions that are given must hold, so `{}` is for every request. Required.
@@ -174,6 +188,12 @@ pub(super) struct RawRule {
     /// What the token must have: all that is given. `{}`: any active token will do.
     #[serde(default, deserialize_with = "given")]
     pub require: Option<JsonObject<RawRequire>>,
+    /// The names of those of `providers` whose word counts here. Default: all.
+    #[serde(default, deserialize_with = "given")]
+    pub providers: Option<Vec<String>>,
+    /// The same as the key at the top, for this rule.
+    #[serde(default)]
+    pub shadow: bool,
 }
 
 /// The conditions of a rule.
@@ -212,6 +232,9 @@ pub(super) struct RawRequire {
     /// One of these scopes. A `*` at the end of one stands for any rest.
     #[serde(default, deserialize_with = "given")]
     pub any_scopes: Option<Vec<String>>,
+    /// Whom the token must be for: one of these is its `aud`, or a member of it.
+    #[serde(default, deserialize_with = "given")]
+    pub audiences: Option<Vec<String>>,
     /// What must be true of claims. A claim that is absent, null or of another type meets nothing.
     #[serde(default, deserialize_with = "given")]
     pub claims: Option<Vec<JsonObject<RawClaim>>>,
@@ -273,7 +296,7 @@ pub(super) struct RawCache {
     /// Whether a token in use is asked about shortly before `max_ttl` is up, without making its request wait. Default: `true`.
     #[serde(default, deserialize_with = "given")]
     pub refresh_ahead: Option<bool>,
-    /// Whether the workers of this Envoy share what they know. Default: `true`.
+    /// Whether the workers of this Envoy share what they know. Default: `true` where the plugin has a `vm_id` that is not empty, else `false`: plugins without one share their data with each other.
     #[serde(default, deserialize_with = "given")]
     pub shared: Option<bool>,
 }

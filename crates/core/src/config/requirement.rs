@@ -6,7 +6,7 @@ use super::raw::{RawClaim, RawRequire, Wanted};
 use super::{ConfigError, claim, refuse};
 use crate::json;
 use crate::json::object::JsonObject;
-use crate::policy::requirement::{ClaimTest, Requirement, RuleRequirement};
+use crate::policy::requirement::{Clause, ClaimTest, Requirement, RuleRequirement};
 use crate::token::claims::WantedClaims;
 use crate::token::scope::Scope;
 
@@ -23,10 +23,11 @@ fn requirement(
     key: &str,
     raw: RawRequire,
     claims: &mut WantedClaims,
-) -> Result<Requirement, ConfigError> {
+) -> Result<Clause, ConfigError> {
     let RawRequire {
         scopes: all_scopes,
         any_scopes,
+        audiences: one_audience,
         claims: about_claims,
         acr_values,
         max_age: age,
@@ -35,36 +36,58 @@ fn requirement(
         none_of,
     } = raw;
     let mut all = Vec::new();
+    let mut add = |key: String, requirement| all.push(Clause { key, requirement });
     if let Some(names) = all_scopes {
         let key = format!("{key}.scopes");
-        all.push(Requirement::Scopes(scopes(&key, names)?));
+        let scopes = scopes(&key, names)?;
+        add(key, Requirement::Scopes(scopes));
     }
     if let Some(names) = any_scopes {
         let key = format!("{key}.any_scopes");
-        all.push(Requirement::AnyScope(scopes(&key, names)?));
+        let scopes = scopes(&key, names)?;
+        add(key, Requirement::AnyScope(scopes));
+    }
+    if let Some(values) = one_audience {
+        let key = format!("{key}.audiences");
+        let audiences = audiences(&key, values, claims)?;
+        add(key, audiences);
     }
     if let Some(raw) = about_claims {
-        all.extend(claim_requirements(&format!("{key}.claims"), raw, claims)?);
+        for Clause { key, requirement } in
+            claim_requirements(&format!("{key}.claims"), raw, claims)?
+        {
+            add(key, requirement);
+        }
     }
     if let Some(values) = acr_values {
-        all.push(class(&format!("{key}.acr_values"), values, claims)?);
+        let key = format!("{key}.acr_values");
+        let class = class(&key, values, claims)?;
+        add(key, class);
     }
     if let Some(text) = age {
-        all.push(max_age(&format!("{key}.max_age"), &text, claims)?);
+        let key = format!("{key}.max_age");
+        let max_age = max_age(&key, &text, claims)?;
+        add(key, max_age);
     }
+    let mut add_nested = |name, raw, all: fn(Vec<Clause>) -> Requirement| {
+        let key = format!("{key}.{name}");
+        let nested = nested(&key, raw, claims)?;
+        add(key, all(nested));
+        Ok(())
+    };
     if let Some(raw) = all_of {
-        let nested = nested(&format!("{key}.all_of"), raw, claims)?;
-        all.push(Requirement::AllOf(nested));
+        add_nested("all_of", raw, Requirement::AllOf)?;
     }
     if let Some(raw) = any_of {
-        let nested = nested(&format!("{key}.any_of"), raw, claims)?;
-        all.push(Requirement::AnyOf(nested));
+        add_nested("any_of", raw, Requirement::AnyOf)?;
     }
     if let Some(raw) = none_of {
-        let nested = nested(&format!("{key}.none_of"), raw, claims)?;
-        all.push(Requirement::NoneOf(nested));
+        add_nested("none_of", raw, Requirement::NoneOf)?;
     }
-    Ok(Requirement::AllOf(all))
+    Ok(Clause {
+        key: key.to_owned(),
+        requirement: Requirement::AllOf(all),
+    })
 }
 
 pub(super) fn scopes(key: &str, names: Vec<String>) -> Result<Vec<Scope>, ConfigError> {
@@ -84,14 +107,15 @@ fn claim_requirements(
     key: &str,
     raw: Vec<JsonObject<RawClaim>>,
     claims: &mut WantedClaims,
-) -> Result<Vec<Requirement>, ConfigError> {
+) -> Result<Vec<Clause>, ConfigError> {
     if raw.is_empty() {
         return refuse(key, "is empty, so that it asks for nothing");
     }
     let requirements = raw.into_iter().enumerate().map(|(index, JsonObject(raw))| {
         let key = format!("{key}[{index}]");
         let claim = claim(&format!("{key}.claim"), &raw.claim, claims)?;
-        Ok(Requirement::Claim(claim, test(&key, raw)?))
+        let requirement = Requirement::Claim(claim, test(&key, raw)?);
+        Ok(Clause { key, requirement })
     });
     requirements.collect()
 }
@@ -122,6 +146,23 @@ fn test(key: &str, raw: RawClaim) -> Result<ClaimTest, ConfigError> {
             "expected one of `equals`, `one_of`, `contains` and `exists`",
         ),
     }
+}
+
+fn audiences(
+    key: &str,
+    values: Vec<String>,
+    claims: &mut WantedClaims,
+) -> Result<Requirement, ConfigError> {
+    if values.is_empty() {
+        return refuse(key, "is empty, so that no token could be meant for one of it");
+    }
+    if let Some(index) = values.iter().position(String::is_empty) {
+        return refuse(format!("{key}[{index}]"), "is empty; expected an audience");
+    }
+    Ok(Requirement::Audiences {
+        aud: claim(key, "aud", claims)?,
+        values,
+    })
 }
 
 fn class(
@@ -168,17 +209,17 @@ fn nested(
     key: &str,
     raw: Vec<JsonObject<RawRequire>>,
     claims: &mut WantedClaims,
-) -> Result<Vec<Requirement>, ConfigError> {
+) -> Result<Vec<Clause>, ConfigError> {
     if raw.is_empty() {
         return refuse(key, "is empty; expected at least one requirement");
     }
     let requirements = raw.into_iter().enumerate().map(|(index, JsonObject(raw))| {
         let key = format!("{key}[{index}]");
-        let requirement = requirement(&key, raw, claims)?;
-        if matches!(&requirement, Requirement::AllOf(all) if all.is_empty()) {
+        let clause = requirement(&key, raw, claims)?;
+        if matches!(&clause.requirement, Requirement::AllOf(all) if all.is_empty()) {
             return refuse(key, "is empty, so that every token would meet it");
         }
-        Ok(requirement)
+        Ok(clause)
     });
     requirements.collect()
 }

@@ -2,12 +2,13 @@
 
 use super::raw::{RawMatch, RawRule};
 use super::warning::Warning;
-use super::{ConfigError, refuse, requirement};
+use super::{ConfigError, providers, refuse, requirement};
+use crate::introspection::IntrospectionConfig;
 use crate::json::object::JsonObject;
 use crate::policy::matching::{Match, PathMatch};
-use crate::policy::requirement::{Requirement, RuleRequirement};
+use crate::policy::requirement::{Clause, Requirement, RuleRequirement};
 use crate::policy::template::Template;
-use crate::policy::{Access, Rule, Rules};
+use crate::policy::{Access, Rule, Rules, TokenAccess};
 use crate::request::host::HostPattern;
 use crate::request::path::Path;
 use crate::request::spelling::{OtherSpelling, other_spelling};
@@ -16,6 +17,7 @@ use crate::token::claims::WantedClaims;
 pub(super) fn build_rules(
     required_scopes: Option<Vec<String>>,
     rules: Option<Vec<JsonObject<RawRule>>>,
+    providers: &[IntrospectionConfig],
     claims: &mut WantedClaims,
     _warnings: &mut Vec<Warning>,
 ) -> Result<Rules, ConfigError> {
@@ -23,9 +25,17 @@ pub(super) fn build_rules(
         (Some(names), None) => vec![Rule {
             name: "required_scopes".to_owned(),
             matches: Match::default(),
-            access: Access::Token(Box::new(RuleRequirement::new(Requirement::Scopes(
-                requirement::scopes("required_scopes", names)?,
-            )))),
+            access: Access::Token(Box::new(TokenAccess {
+                requirement: RuleRequirement::new(Clause {
+                    key: "required_scopes".to_owned(),
+                    requirement: Requirement::Scopes(requirement::scopes(
+                        "required_scopes",
+                        names,
+                    )?),
+                }),
+                providers: providers::trusted("providers", None, providers)?,
+            })),
+            shadow: false,
         }],
         (None, Some(raw)) if raw.is_empty() => {
             return refuse("rules", "is empty, so that nobody could do anything");
@@ -33,7 +43,9 @@ pub(super) fn build_rules(
         (None, Some(raw)) => raw
             .into_iter()
             .enumerate()
-            .map(|(index, JsonObject(raw))| rule(&format!("rules[{index}]"), raw, claims))
+            .map(|(index, JsonObject(raw))| {
+                rule(&format!("rules[{index}]"), raw, providers, claims)
+            })
             .collect::<Result<_, _>>()?,
         (Some(_), Some(_)) => return refuse("required_scopes", "not together with `rules`"),
         (None, None) => {
@@ -43,12 +55,29 @@ pub(super) fn build_rules(
     Rules::new(rules).or_else(|error| refuse("rules", error.to_string()))
 }
 
-fn rule(key: &str, raw: RawRule, claims: &mut WantedClaims) -> Result<Rule, ConfigError> {
+fn rule(
+    key: &str,
+    raw: RawRule,
+    providers: &[IntrospectionConfig],
+    claims: &mut WantedClaims,
+) -> Result<Rule, ConfigError> {
     let access = match (raw.anonymous, raw.require) {
+        (true, None) if raw.providers.is_some() => {
+            return refuse(
+                format!("{key}.providers"),
+                "not together with `anonymous: true`",
+            );
+        }
         (true, None) => Access::Anonymous,
-        (false, Some(JsonObject(require))) => Access::Token(Box::new(
-            requirement::rule_requirement(&format!("{key}.require"), require, claims)?,
-        )),
+        (false, Some(JsonObject(require))) => {
+            let requirement =
+                requirement::rule_requirement(&format!("{key}.require"), require, claims)?;
+            let key = format!("{key}.providers");
+            Access::Token(Box::new(TokenAccess {
+                requirement,
+                providers: providers::trusted(&key, raw.providers, providers)?,
+            }))
+        }
         (true, Some(_)) => {
             return refuse(
                 format!("{key}.require"),
@@ -66,6 +95,7 @@ fn rule(key: &str, raw: RawRule, claims: &mut WantedClaims) -> Result<Rule, Conf
         name: raw.name.unwrap_or_else(|| key.to_owned()),
         matches: matches(&format!("{key}.match"), raw.matches.0)?,
         access,
+        shadow: raw.shadow,
     })
 }
 

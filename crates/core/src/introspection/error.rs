@@ -62,6 +62,8 @@ pub enum Misconfiguration {
 struct Explained<'a> {
     error: &'a IntrospectionError,
     cluster: &'a str,
+    /// Where the provider stands in the configuration.
+    key: &'a str,
 }
 
 impl IntrospectionError {
@@ -85,6 +87,7 @@ impl IntrospectionConfig {
         Explained {
             error,
             cluster: &self.cluster,
+            key: &self.key,
         }
     }
 }
@@ -92,10 +95,11 @@ impl IntrospectionConfig {
 impl fmt::Display for Explained<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cluster = self.cluster.escape_debug();
+        let key = self.key;
         match self.error {
             IntrospectionError::Timeout => write!(
                 f,
-                "the introspection endpoint did not answer within `introspection.timeout` \
+                "the introspection endpoint did not answer within `{key}.timeout` \
                  (cluster `{cluster}`)"
             ),
             IntrospectionError::Unreachable(Unreachable::Outage(prefix)) => write!(
@@ -136,16 +140,17 @@ impl fmt::Display for Explained<'_> {
                 f.write_str("introspection is misconfigured: ")?;
                 match what {
                     Misconfiguration::NoCluster => write!(f, "is there a cluster `{cluster}`?"),
-                    Misconfiguration::IdentityProvider => f.write_str(
+                    Misconfiguration::IdentityProvider => write!(
+                        f,
                         "the identity provider is not enabled at the endpoint; is \
-                         `introspection.identity_provider` right?",
+                         `{key}.identity_provider` right?"
                     ),
                     Misconfiguration::Status { status, error } => {
                         write!(f, "the endpoint answered with status {status}")?;
                         if let Some(error) = error {
                             write!(f, " and the error `{error}`")?;
                         }
-                        f.write_str(hint(*status))
+                        write_hint(f, *status, key)
                     }
                 }
             }
@@ -154,15 +159,16 @@ impl fmt::Display for Explained<'_> {
 }
 
 /// What to look at when the endpoint answers with this status.
-fn hint(status: u16) -> &'static str {
+fn write_hint(f: &mut fmt::Formatter<'_>, status: u16, key: &str) -> fmt::Result {
     match status {
-        400 | 415 => "; is `introspection.api` right?",
-        401 | 403 => {
-            "; are the client's credentials right (`introspection.client_authentication`, or \
-             what Envoy injects)?"
-        }
-        404 | 405 => "; is the path of `introspection.endpoint` right?",
-        _ => "",
+        400 | 415 => write!(f, "; is `{key}.api` right?"),
+        401 | 403 => write!(
+            f,
+            "; are the client's credentials right (`{key}.client_authentication`, or what Envoy \
+             injects)?"
+        ),
+        404 | 405 => write!(f, "; is the path of `{key}.endpoint` right?"),
+        _ => Ok(()),
     }
 }
 

@@ -8,7 +8,6 @@ pub mod api;
 pub mod error;
 pub mod fingerprint;
 pub mod health;
-mod members;
 pub mod outcome;
 mod payload;
 pub mod request;
@@ -19,9 +18,13 @@ use std::time::Duration;
 use crate::introspection::request::{Endpoint, ExtraFields};
 use crate::introspection::response::ResponseReader;
 
-/// How the endpoint is reached and spoken to.
+/// How a provider's endpoint is reached and spoken to.
 #[derive(Debug)]
 pub struct IntrospectionConfig {
+    /// The provider's name, for logs and metrics.
+    pub name: String,
+    /// Where it stands in the configuration, e.g. `introspection`.
+    pub key: String,
     /// The Envoy cluster that the callout goes to.
     pub cluster: String,
     /// The endpoint's address.
@@ -34,4 +37,11 @@ pub struct IntrospectionConfig {
     pub parameters: ExtraFields,
     /// How long Envoy waits for the answer.
     pub timeout: Duration,
+}
+
+impl IntrospectionConfig {
+    /// The issuers whose tokens it knows; none: any.
+    pub fn issuers(&self) -> &[String] {
+        &self.response.issuers
+    }
 }

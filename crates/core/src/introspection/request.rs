@@ -114,8 +114,8 @@ impl IntrospectionConfig {
         }
     }
 
-    /// Tells this configuration's requests apart from any other's, and so their answers; and what
-    /// is read out of them, where that is more than they say.
+    /// Tells this provider's requests apart from any other's, and so their answers; and what is read
+    /// out of them, where that is more than they say.
     pub fn fingerprint(&self) -> Fingerprint {
         let reading = self.response.api.reading();
         // A request about no token holds everything but the token.
@@ -123,6 +123,7 @@ impl IntrospectionConfig {
         let headers = request.headers.iter();
         let parts = headers.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
         let fixed = [
+            self.name.as_bytes(),
             self.response.api.name().as_bytes(),
             self.cluster.as_bytes(),
             request.body.as_slice(),
@@ -198,6 +199,8 @@ pub(super) mod tests {
             ExtraFields(owned.collect())
         };
         IntrospectionConfig {
+            name: "default".to_owned(),
+            key: "introspection".to_owned(),
             cluster: "idp".to_owned(),
             endpoint: Endpoint::parse("http://idp:7164/i").unwrap(),
             response: ResponseReader {
@@ -333,6 +336,11 @@ pub(super) mod tests {
         assert_ne!(with(&[]), config_of_cluster("other").fingerprint());
         assert_ne!(with(&[]), with(&[404]));
         assert_ne!(with(&[404]), with(&[404, 410]));
+        let another = IntrospectionConfig {
+            name: "another".to_owned(),
+            ..config_of_cluster("idp")
+        };
+        assert_ne!(with(&[]), another.fingerprint());
     }
 
     #[test]

@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 use super::api::Api;
 use super::error::{Answer, IntrospectionError, Misconfiguration, Unreachable};
 use super::error::{UNSUPPORTED_TOKEN_TYPE, registered};
-use super::members;
 use super::outcome::Outcome;
 use super::payload::payload;
+use crate::json::members;
 use crate::json::text::Ambiguity;
 use crate::time::Time;
 use crate::token::binding::Binding;
@@ -40,6 +40,8 @@ pub struct Reply<'a> {
 pub struct ResponseReader {
     /// What the endpoint speaks.
     pub api: Api,
+    /// The issuers whose tokens the endpoint may speak of; none: any.
+    pub issuers: Vec<String>,
     /// The claims that are kept.
     pub claims: WantedClaims,
     /// Whether all claims are to be forwarded.
@@ -132,6 +134,11 @@ impl ResponseReader {
             Some(Value::Number(date)) => Some(Time::from_numeric_date(date)),
             Some(_) => return Err(Malformed("`exp` is no number")),
         };
+        // It has no say about another's tokens.
+        let is_own = members.get("iss").is_none_or(|iss| self.is_own_issuer(iss));
+        if active && !is_own {
+            return Ok(Introspection::Inactive);
+        }
         if active {
             let facts = self.facts(members, expires_at, payload);
             return Ok(Introspection::Active(Rc::new(facts)));
@@ -143,7 +150,13 @@ impl ResponseReader {
     }
 
     fn matters(&self, member: &str) -> bool {
-        OWN_MEMBERS.contains(&member) || self.claims.holds(member)
+        let is_own = OWN_MEMBERS.contains(&member);
+        is_own || self.claims.holds(member) || (member == "iss" && !self.issuers.is_empty())
+    }
+
+    fn is_own_issuer(&self, issuer: &Value) -> bool {
+        let is_it = |own: &String| issuer.as_str() == Some(own);
+        self.issuers.is_empty() || self.issuers.iter().any(is_it)
     }
 
     fn facts(

@@ -4,6 +4,7 @@
 //! read by somebody else as the other one. Numbers are compared by what they are worth, because a
 //! configuration in native YAML knows no integers: `5` is `5.0`.
 
+pub mod members;
 pub mod object;
 pub mod text;
 

@@ -189,6 +189,7 @@ mod tests {
                 ..Match::default()
             },
             access: Access::Anonymous,
+            shadow: false,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::policy::requirement::RuleRequirement;
 use crate::request::head::RequestHead;
 use crate::request::method;
 use crate::request::path::Path;
+use crate::token::providers::ProviderSet;
 
 /// All rules, in their order.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct Rule {
     pub matches: Match,
     /// What it asks of them.
     pub access: Access,
+    /// Whether it refuses nothing, and only what it would have refused is told.
+    pub shadow: bool,
 }
 
 /// What a rule asks of the requests that it is for.
@@ -43,13 +46,29 @@ pub struct Rule {
 pub enum Access {
     /// Nothing: a token that is there is not looked at.
     Anonymous,
-    /// An active token that meets the requirement.
-    Token(Box<RuleRequirement>),
+    /// An active token.
+    Token(Box<TokenAccess>),
+}
+
+/// What a rule asks of tokens.
+#[derive(Debug)]
+pub struct TokenAccess {
+    /// What the facts must meet.
+    pub requirement: RuleRequirement,
+    /// Whose word counts.
+    pub providers: ProviderSet,
 }
 
 /// Names one of the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleId(usize);
+
+impl RuleId {
+    /// Its position.
+    pub fn position(self) -> usize {
+        self.0
+    }
+}
 
 /// Why no rule decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +140,11 @@ impl Rules {
     /// Whether some rule goes by Envoy's route.
     pub fn go_by_routes(&self) -> bool {
         self.all.iter().any(|rule| rule.matches.route.is_some())
+    }
+
+    /// All of them, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (RuleId, &Rule)> {
+        self.all.iter().enumerate().map(|(position, rule)| (RuleId(position), rule))
     }
 
     /// The rule of that name.

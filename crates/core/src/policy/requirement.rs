@@ -20,6 +20,15 @@ use crate::token::scope::Scope;
 /// just now.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
+/// A requirement, and where it stands in the configuration.
+#[derive(Debug)]
+pub struct Clause {
+    /// E.g. `rules[0].require.scopes`.
+    pub key: String,
+    /// What is required.
+    pub requirement: Requirement,
+}
+
 /// What a token must have.
 #[derive(Debug)]
 pub enum Requirement {
@@ -27,6 +36,13 @@ pub enum Requirement {
     Scopes(Vec<Scope>),
     /// One of these scopes.
     AnyScope(Vec<Scope>),
+    /// It must be meant for one of these.
+    Audiences {
+        /// The claim `aud`: a text, or an array of texts (RFC 7519 section 4.1.3).
+        aud: ClaimId,
+        /// The audiences.
+        values: Vec<String>,
+    },
     /// Something must be true of a claim.
     Claim(ClaimId, ClaimTest),
     /// The user must have authenticated by one of these classes (RFC 9470).
@@ -44,11 +60,11 @@ pub enum Requirement {
         max_age: Duration,
     },
     /// All of these. Without any: nothing but an active token.
-    AllOf(Vec<Requirement>),
+    AllOf(Vec<Clause>),
     /// One of these.
-    AnyOf(Vec<Requirement>),
+    AnyOf(Vec<Clause>),
     /// None of these.
-    NoneOf(Vec<Requirement>),
+    NoneOf(Vec<Clause>),
 }
 
 /// What must be true of a claim that is there.
@@ -65,7 +81,7 @@ pub enum ClaimTest {
 /// A rule's requirement, and what clients are told about it.
 #[derive(Debug)]
 pub struct RuleRequirement {
-    requirement: Requirement,
+    clause: Clause,
     asks: Asks,
 }
 
@@ -80,10 +96,19 @@ pub struct Asks {
     pub max_age: Option<Duration>,
 }
 
-/// What the facts do not meet; of several things, the first here is spoken of. Whoever lacks a
-/// scope is told so, and a user is not sent to authenticate for what would be refused then.
+/// What the facts do not meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unmet<'a> {
+    /// What kind of thing it is.
+    pub kind: UnmetKind,
+    /// Where it stands in the configuration.
+    pub key: &'a str,
+}
+
+/// What kind of thing is not met; of several, the first here is spoken of. Whoever lacks a scope is
+/// told so, and a user is not sent to authenticate for what would be refused then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Unmet {
+pub enum UnmetKind {
     /// A scope is missing.
     Scope,
     /// Something that the client can do nothing about.
@@ -94,15 +119,15 @@ pub enum Unmet {
 
 impl RuleRequirement {
     /// A rule's requirement.
-    pub fn new(requirement: Requirement) -> Self {
+    pub fn new(clause: Clause) -> Self {
         let mut asks = Asks::default();
-        requirement.ask(&mut asks);
-        Self { requirement, asks }
+        clause.requirement.ask(&mut asks);
+        Self { clause, asks }
     }
 
     /// Whether the facts meet it.
-    pub fn check(&self, facts: &TokenFacts, now: Time) -> Result<(), Unmet> {
-        self.requirement.check(facts, now)
+    pub fn check(&self, facts: &TokenFacts, now: Time) -> Result<(), Unmet<'_>> {
+        self.clause.check(facts, now)
     }
 
     /// What clients are told about it.
@@ -111,38 +136,53 @@ impl RuleRequirement {
     }
 }
 
-impl Requirement {
-    fn check(&self, facts: &TokenFacts, now: Time) -> Result<(), Unmet> {
+impl Clause {
+    fn check(&self, facts: &TokenFacts, now: Time) -> Result<(), Unmet<'_>> {
         let is_granted = |scope| facts.scopes.contains(scope);
         let claim = |id: &ClaimId| facts.claims.get(*id);
-        match self {
-            Self::Scopes(scopes) => met(scopes.iter().all(is_granted), Unmet::Scope),
-            Self::AnyScope(scopes) => met(scopes.iter().any(is_granted), Unmet::Scope),
-            Self::Claim(id, test) => met(
-                claim(id).is_some_and(|claim| test.holds(claim)),
-                Unmet::Other,
-            ),
-            Self::AcrValues { acr, values } => {
+        let met = |holds: bool, kind| {
+            let key = self.key.as_str();
+            if holds { Ok(()) } else { Err(Unmet { kind, key }) }
+        };
+        match &self.requirement {
+            Requirement::Scopes(scopes) => {
+                met(scopes.iter().all(is_granted), UnmetKind::Scope)
+            }
+            Requirement::AnyScope(scopes) => {
+                met(scopes.iter().any(is_granted), UnmetKind::Scope)
+            }
+            Requirement::Audiences { aud, values } => {
+                let is_meant = claim(aud).is_some_and(|aud| is_for_one_of(aud, values));
+                met(is_meant, UnmetKind::Other)
+            }
+            Requirement::Claim(id, test) => {
+                let holds = claim(id).is_some_and(|claim| test.holds(claim));
+                met(holds, UnmetKind::Other)
+            }
+            Requirement::AcrValues { acr, values } => {
                 let class = claim(acr).and_then(Value::as_str);
                 let is_one = class.is_some_and(|class| values.iter().any(|value| value == class));
-                met(is_one, Unmet::Authentication)
+                met(is_one, UnmetKind::Authentication)
             }
-            Self::MaxAge { auth_time, max_age } => {
+            Requirement::MaxAge { auth_time, max_age } => {
                 let is_recent = claim(auth_time).is_some_and(|at| is_recent(at, *max_age, now));
-                met(is_recent, Unmet::Authentication)
+                met(is_recent, UnmetKind::Authentication)
             }
-            Self::AllOf(all) => {
+            Requirement::AllOf(all) => {
                 let unmet = all.iter().filter_map(|one| one.check(facts, now).err());
-                unmet.min().map_or(Ok(()), Err)
+                unmet.min_by_key(|unmet| unmet.kind).map_or(Ok(()), Err)
             }
-            Self::AnyOf(alternatives) => check_any(alternatives, facts, now),
-            Self::NoneOf(none) => {
+            Requirement::AnyOf(alternatives) => easiest(alternatives, facts, now)
+                .unwrap_or_else(|| met(false, UnmetKind::Other)),
+            Requirement::NoneOf(none) => {
                 let is_met = |one: &Self| one.check(facts, now).is_ok();
-                met(!none.iter().any(is_met), Unmet::Other)
+                met(!none.iter().any(is_met), UnmetKind::Other)
             }
         }
     }
+}
 
+impl Requirement {
     fn ask(&self, asks: &mut Asks) {
         match self {
             Self::Scopes(scopes) | Self::AnyScope(scopes) => {
@@ -160,37 +200,49 @@ impl Requirement {
             }
             Self::AllOf(nested) | Self::AnyOf(nested) => {
                 for one in nested {
-                    one.ask(asks);
+                    one.requirement.ask(asks);
                 }
             }
             // There is nothing that a client could do about these.
-            Self::Claim(..) | Self::NoneOf(_) => {}
+            Self::Audiences { .. } | Self::Claim(..) | Self::NoneOf(_) => {}
         }
     }
 }
 
-fn met(holds: bool, unmet: Unmet) -> Result<(), Unmet> {
-    if holds { Ok(()) } else { Err(unmet) }
-}
-
-/// What is unmet of the alternative that is easiest to meet.
-fn check_any(alternatives: &[Requirement], facts: &TokenFacts, now: Time) -> Result<(), Unmet> {
-    let difficulty = |unmet: &Unmet| match unmet {
-        Unmet::Authentication => 0,
-        Unmet::Scope => 1,
-        Unmet::Other => 2,
+/// What is unmet of the alternative that is easiest to meet, if one of them is not met already.
+/// `None`: there are no alternatives.
+fn easiest<'a>(
+    alternatives: &'a [Clause],
+    facts: &TokenFacts,
+    now: Time,
+) -> Option<Result<(), Unmet<'a>>> {
+    let difficulty = |unmet: &Unmet<'_>| match unmet.kind {
+        UnmetKind::Authentication => 0,
+        UnmetKind::Scope => 1,
+        UnmetKind::Other => 2,
     };
-    let mut unmet = Vec::with_capacity(alternatives.len());
+    let mut easiest: Option<Unmet<'_>> = None;
     for alternative in alternatives {
-        match alternative.check(facts, now) {
-            Ok(()) => return Ok(()),
-            Err(error) => unmet.push(error),
+        let Err(unmet) = alternative.check(facts, now) else {
+            return Some(Ok(()));
+        };
+        if easiest.is_none_or(|known| difficulty(&unmet) < difficulty(&known)) {
+            easiest = Some(unmet);
         }
     }
-    Err(unmet
-        .into_iter()
-        .min_by_key(difficulty)
-        .unwrap_or(Unmet::Other))
+    easiest.map(Err)
+}
+
+/// `aud` is one of the values, or has one of them as a member.
+fn is_for_one_of(aud: &Value, values: &[String]) -> bool {
+    let is_one = |aud: &Value| {
+        let aud = aud.as_str();
+        aud.is_some_and(|aud| values.iter().any(|value| value == aud))
+    };
+    match aud {
+        Value::Array(members) => members.iter().any(is_one),
+        aud => is_one(aud),
+    }
 }
 
 fn is_recent(auth_time: &Value, max_age: Duration, now: Time) -> bool {
@@ -221,7 +273,7 @@ impl ClaimTest {
 mod tests {
     use serde_json::json;
 
-    use super::Unmet::{Authentication as StepUp, Other, Scope as NoScope};
+    use super::UnmetKind::{Authentication as StepUp, Other, Scope as NoScope};
     use super::*;
     use crate::token::claims::{ClaimPath, WantedClaims};
     use crate::token::scope::GrantedScopes;
@@ -249,7 +301,7 @@ mod tests {
             Requirement::MaxAge { auth_time, max_age }
         }
 
-        fn check(&self, requirement: Requirement, response: &Value, expected: Result<(), Unmet>) {
+        fn check(&self, requirement: Requirement, response: &Value, expected: Result<(), UnmetKind>) {
             let facts = TokenFacts {
                 scopes: GrantedScopes::from_claims(response.get("scope"), None),
                 claims: self.0.find_in(response),
@@ -257,7 +309,8 @@ mod tests {
             };
             let described = format!("{requirement:?} {response}");
             let now = Time::from_millis(NOW * 1000);
-            let found = RuleRequirement::new(requirement).check(&facts, now);
+            let requirement = RuleRequirement::new(clause(requirement));
+            let found = requirement.check(&facts, now).map_err(|unmet| unmet.kind);
             assert_eq!(found, expected, "{described}");
         }
     }
@@ -275,16 +328,71 @@ mod tests {
         scopes.collect::<Result<_, _>>().unwrap()
     }
 
+    fn clause(requirement: Requirement) -> Clause {
+        Clause {
+            key: String::new(),
+            requirement,
+        }
+    }
+
+    fn clauses(requirements: Vec<Requirement>) -> Vec<Clause> {
+        requirements.into_iter().map(clause).collect()
+    }
+
     fn all_of(all_of: Vec<Requirement>) -> Requirement {
-        Requirement::AllOf(all_of)
+        Requirement::AllOf(clauses(all_of))
     }
 
     fn any_of(any_of: Vec<Requirement>) -> Requirement {
-        Requirement::AnyOf(any_of)
+        Requirement::AnyOf(clauses(any_of))
     }
 
     fn none_of(none_of: Vec<Requirement>) -> Requirement {
-        Requirement::NoneOf(none_of)
+        Requirement::NoneOf(clauses(none_of))
+    }
+
+    #[test]
+    fn audiences() {
+        for (aud, expected) in [
+            (json!("a"), Ok(())),
+            (json!("b"), Ok(())),
+            (json!(["x", "b"]), Ok(())),
+            (json!("c"), Err(Other)),
+            (json!("a b"), Err(Other)),
+            (json!("A"), Err(Other)),
+            (json!(["x"]), Err(Other)),
+            (json!([["a"]]), Err(Other)),
+            (json!([]), Err(Other)),
+            (json!({ "a": "a" }), Err(Other)),
+            (json!(null), Err(Other)),
+        ] {
+            let mut build = Build::default();
+            let condition = Requirement::Audiences {
+                aud: build.0.want(ClaimPath::parse("aud").unwrap()),
+                values: vec!["a".to_owned(), "b".to_owned()],
+            };
+            build.check(condition, &json!({ "aud": aud }), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_unmet_is_named_by_its_key() {
+        let at = |key: &str, requirement| Clause {
+            key: key.to_owned(),
+            requirement,
+        };
+        let any = Requirement::AnyOf(vec![
+            at("any[0]", none_of(vec![scopes(&["b"])])),
+            at("any[1]", scopes(&["a"])),
+        ]);
+        let requirement = Requirement::AllOf(vec![at("first", scopes(&["b"])), at("any", any)]);
+        let requirement = RuleRequirement::new(at("", requirement));
+        let facts = TokenFacts {
+            scopes: GrantedScopes::from_claims(Some(&json!("b")), None),
+            ..TokenFacts::default()
+        };
+        let unmet = requirement.check(&facts, Time::from_millis(0));
+        assert_eq!(unmet.unwrap_err().key, "any[1]");
     }
 
     #[test]
@@ -461,6 +569,6 @@ mod tests {
             acr_values: texts(&["y", "x"]),
             max_age: Some(Duration::from_secs(300)),
         };
-        assert_eq!(RuleRequirement::new(requirement).asks(), &expected);
+        assert_eq!(RuleRequirement::new(clause(requirement)).asks(), &expected);
     }
 }

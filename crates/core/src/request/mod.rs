@@ -6,3 +6,4 @@ pub mod method;
 pub mod path;
 pub mod preflight;
 pub mod spelling;
+pub mod trace;

@@ -29,7 +29,7 @@ pub struct ClaimPath {
 pub struct ClaimPathError(String);
 
 /// The claims that a configuration asks for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct WantedClaims(Vec<ClaimPath>);
 
 /// Names one of the wanted claims.

@@ -15,6 +15,7 @@ use std::hash::{BuildHasher, RandomState};
 use siphasher::sip128::SipHasher13;
 
 use crate::token::extract::AccessToken;
+use crate::token::providers::ProviderId;
 
 /// Gives tokens their keys.
 pub struct TokenKeys(SipHasher13);
@@ -45,6 +46,15 @@ impl Default for TokenKeys {
             random.hash_one(0),
             random.hash_one(1),
         ))
+    }
+}
+
+impl TokenKey {
+    /// What this worker calls the token with one provider. Keys are random, so that no other
+    /// token's is near.
+    #[must_use]
+    pub fn with(self, provider: ProviderId) -> Self {
+        Self(self.0 ^ provider.number())
     }
 }
 

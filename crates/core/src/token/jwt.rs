@@ -58,13 +58,7 @@ impl Precheck {
     pub fn check(&self, token: &AccessToken, now: Time) -> Result<(), PrecheckError> {
         // Every condition that there is must be taken out here, and be checked.
         let Self { issuer, leeway } = self;
-        let mut parts = token.as_bytes().split(|b| *b == b'.').map(decode);
-        let mut part = || parts.next();
-        let (Some(Some(header)), Some(Some(payload)), Some(Some(_)), None) =
-            (part(), part(), part(), part())
-        else {
-            return Err(PrecheckError::Parts);
-        };
+        let [header, payload, _] = parts(token).ok_or(PrecheckError::Parts)?;
         let header = object(&header).ok_or(PrecheckError::Json)?;
         let payload = object(&payload).ok_or(PrecheckError::Json)?;
         let algorithm = header.get("alg").and_then(Value::as_str);
@@ -83,6 +77,13 @@ impl Precheck {
         }
         Ok(())
     }
+}
+
+/// Header, payload and signature of a token that looks like a signed JWT (RFC 7515 section 3.1).
+pub(super) fn parts(token: &AccessToken) -> Option<[Vec<u8>; 3]> {
+    let mut parts = token.as_bytes().split(|b| *b == b'.').map(decode);
+    let three = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(three)
 }
 
 /// One part, which is not empty: a JWT without a signature is not signed.

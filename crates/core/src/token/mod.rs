@@ -5,5 +5,7 @@ pub mod claims;
 pub mod extract;
 pub mod facts;
 pub mod id;
+pub mod issuer;
 pub mod jwt;
+pub mod providers;
 pub mod scope;

@@ -150,6 +150,7 @@ proptest! {
                 ..Match::default()
             },
             access: Access::Anonymous,
+            shadow: false,
         });
         let rules = Rules::new(rules.collect()).unwrap();
         let target: Vec<_> = segments.iter().map(|s| s.spelled.clone()).collect();

@@ -1,0 +1,156 @@
+//! The section `providers`, and `introspection`, which is short for one.
+
+use super::raw::{RawCache, RawIntrospection};
+use super::warning::Warning;
+use super::{ConfigError, cache, introspection, refuse};
+use crate::cache::local::LocalCache;
+use crate::callout::provider::Provider;
+use crate::callout::providers::Providers;
+use crate::introspection::IntrospectionConfig;
+use crate::json::object::JsonObject;
+use crate::token::providers::{MAX_PROVIDERS, ProviderId, ProviderSet};
+
+/// The name of the one that has none.
+const ONLY: &str = "default";
+
+/// The longest name of a provider, in bytes: it is a label of metrics.
+const MAX_NAME: usize = 64;
+
+type RawProviders = super::raw::Providers;
+
+/// How each provider is asked, in the order of their positions.
+pub(super) fn provider_configs(
+    introspection: Option<JsonObject<RawIntrospection>>,
+    providers: Option<JsonObject<RawProviders>>,
+    env: &impl Fn(&str) -> Option<String>,
+) -> Result<Vec<IntrospectionConfig>, ConfigError> {
+    let raw = match (introspection, providers) {
+        (Some(JsonObject(raw)), None) => return Ok(vec![only(raw, env)?]),
+        (None, Some(JsonObject(raw))) => raw,
+        (Some(_), Some(_)) => return refuse("providers", "not together with `introspection`"),
+        (None, None) => {
+            return refuse(
+                "introspection",
+                "is missing; expected `introspection`, or `providers` for several endpoints",
+            );
+        }
+    };
+    if raw.is_empty() {
+        return refuse("providers", "is empty, so that no token could be asked about");
+    }
+    if raw.len() > MAX_PROVIDERS {
+        return refuse("providers", format!("has more than {MAX_PROVIDERS}"));
+    }
+    let configs = raw.into_iter().map(|(name, JsonObject(raw))| {
+        let key = format!("providers.{name}");
+        if !is_name(&name) {
+            return refuse(
+                key,
+                format!("is no name: 1 to {MAX_NAME} letters, digits, `-`, `_` and `.`"),
+            );
+        }
+        introspection::introspection_config(name, key, raw, env)
+    });
+    configs.collect()
+}
+
+fn only(
+    raw: RawIntrospection,
+    env: &impl Fn(&str) -> Option<String>,
+) -> Result<IntrospectionConfig, ConfigError> {
+    if raw.issuers.is_some() {
+        return refuse(
+            "introspection.issuers",
+            "only in `providers`; for one endpoint see `jwt_precheck.issuer`",
+        );
+    }
+    introspection::introspection_config(ONLY.to_owned(), "introspection".to_owned(), raw, env)
+}
+
+fn is_name(text: &str) -> bool {
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(is_word)
+}
+
+/// The providers at work: each with facts of its own, within one bound.
+pub(super) fn build_providers(
+    configs: Vec<IntrospectionConfig>,
+    raw: RawCache,
+    has_vm_id: bool,
+    warnings: &mut Vec<Warning>,
+) -> Result<Providers, ConfigError> {
+    let settings = cache::cache_settings(raw, has_vm_id, warnings)?;
+    let local = LocalCache::common(settings.max_entries());
+    let providers = configs.into_iter().map(|config| {
+        let cache = settings.cache(&config, &local);
+        Provider::new(config, cache)
+    });
+    Ok(Providers::new(
+        providers.collect(),
+        settings.max_entries(),
+    ))
+}
+
+/// Those whose word counts for a rule; `None`: all.
+pub(super) fn trusted(
+    key: &str,
+    names: Option<Vec<String>>,
+    configs: &[IntrospectionConfig],
+) -> Result<ProviderSet, ConfigError> {
+    let Some(names) = names else {
+        let all: ProviderSet = (0..configs.len()).filter_map(ProviderId::at).collect();
+        return unambiguous(key, all, configs);
+    };
+    if names.is_empty() {
+        return refuse(key, "is empty, so that no token could be asked about");
+    }
+    let ids = names.iter().enumerate().map(|(index, name)| {
+        let position = configs.iter().position(|config| config.name == *name);
+        let known = configs.iter().map(|config| config.name.as_str());
+        position.and_then(ProviderId::at).map_or_else(
+            || {
+                refuse(
+                    format!("{key}[{index}]"),
+                    format!(
+                        "there is no provider {name:?}; there are: {}",
+                        known.collect::<Vec<_>>().join(", ")
+                    ),
+                )
+            },
+            Ok,
+        )
+    });
+    let trusted: ProviderSet = ids.collect::<Result<_, _>>()?;
+    if trusted.len() < names.len() {
+        return refuse(key, "names a provider twice");
+    }
+    unambiguous(key, trusted, configs)
+}
+
+/// Of these there is at most one to ask about any token.
+fn unambiguous(
+    key: &str,
+    set: ProviderSet,
+    configs: &[IntrospectionConfig],
+) -> Result<ProviderSet, ConfigError> {
+    let mut trusted = set.iter().filter_map(|id| configs.get(id.position()));
+    while let Some(one) = trusted.next() {
+        for other in trusted.clone() {
+            let names = format!("`{}` and `{}`", one.name, other.name);
+            if one.issuers().is_empty() && other.issuers().is_empty() {
+                return refuse(
+                    key,
+                    format!("may ask {names}, both without `issuers`: whom about other tokens?"),
+                );
+            }
+            let mut issuers = one.issuers().iter();
+            if let Some(issuer) = issuers.find(|issuer| other.issuers().contains(issuer)) {
+                return refuse(
+                    key,
+                    format!("may ask {names} about the same issuer {issuer:?}"),
+                );
+            }
+        }
+    }
+    Ok(set)
+}
