@@ -9,32 +9,36 @@ use std::rc::Rc;
 
 use crate::cache::lookup::Lookup;
 use crate::cache::shared::SharedData;
-use crate::callout::provider::{Knowledge, Provider};
+use crate::callout::provider::Knowledge;
+use crate::callout::providers::Providers;
 use crate::callout::single_flight::Question;
 use crate::introspection::error::{Answer, IntrospectionError};
 use crate::introspection::health::Rank;
 use crate::labels::labelled;
-use crate::policy::requirement::{Asks, RuleRequirement, Unmet};
-use crate::policy::{Access, NoRule, RuleId, Rules};
+use crate::policy::requirement::{Asks, Unmet, UnmetKind};
+use crate::policy::{Access, NoRule, Rule, RuleId, Rules, TokenAccess};
+use crate::reply::cause::Cause;
 use crate::reply::challenge::ChallengeParameters;
 use crate::reply::metadata::ProtectedResource;
 use crate::reply::reason::Reason;
 use crate::reply::rejection::Rejection;
 use crate::request::head::{Peer, RequestHead};
 use crate::request::preflight::is_preflight;
+use crate::request::trace::Trace;
 use crate::time::Time;
 use crate::token::binding::Binding;
 use crate::token::extract::{AccessToken, CredentialsError, TokenSource};
 use crate::token::facts::{Introspection, TokenFacts};
 use crate::token::id::{TokenDigest, TokenId, TokenKey};
 use crate::token::jwt::Precheck;
+use crate::token::providers::ProviderId;
 use crate::upstream::{Edit, Forwarding};
 
 /// A valid configuration, at work.
 #[derive(Debug)]
 pub struct Authorizer {
     /// Who is asked about tokens, and what is known of them.
-    pub(crate) provider: Provider,
+    pub(crate) providers: Providers,
     /// Where the access token is.
     pub(crate) token: TokenSource,
     /// Which tokens are not worth a question.
@@ -49,13 +53,15 @@ pub struct Authorizer {
     pub(crate) challenge: ChallengeParameters,
     /// Whether requests pass, unauthenticated, while the endpoint is out.
     pub(crate) failure_mode_allow: bool,
+    /// Whether nothing is refused, whatever the rule.
+    pub(crate) shadow: bool,
 }
 
 /// What is to be done with a request.
 #[derive(Debug, PartialEq)]
 pub enum Step {
-    /// It is decided without a look at the token.
-    Decided(Decision),
+    /// It is decided without anybody's word about the token.
+    Decided(Decision, Subject),
     /// It is decided by what is known about its token.
     Known {
         decision: Decision,
@@ -76,6 +82,9 @@ pub enum Decision {
     Forward(Grant),
     /// The request is answered here, because it may not go on.
     Reject(Rejection),
+    /// The request goes on, and is nobody's: it would have been refused, were it not for shadow
+    /// mode.
+    Shadow(Rejection),
     /// The request is for the metadata of the API, and is answered with them.
     ServeMetadata,
 }
@@ -93,10 +102,20 @@ pub enum Grant {
     FailureMode,
 }
 
-/// The access token of a request, and the rule that the request is for.
+/// What a decision is about, for metrics and log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// The rule that the request is for, if one is.
+    pub rule: Option<RuleId>,
+    /// Whose word it is about the token, if anybody's.
+    pub provider: Option<ProviderId>,
+}
+
+/// The access token of a request, the rule that the request is for, and whom to ask.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UsedToken {
-    pub rule: RuleId,
+    rule: RuleId,
+    provider: ProviderId,
     token: AccessToken,
     /// What this worker calls the token.
     key: TokenKey,
@@ -104,15 +123,42 @@ pub struct UsedToken {
     digest: OnceCell<TokenDigest>,
 }
 
+/// What a request waits for: a provider's word about a token, to be judged by a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inquiry {
+    pub rule: RuleId,
+    pub provider: ProviderId,
+    pub token_id: TokenId,
+}
+
 impl Step {
     /// Whether nothing is lost by a look whether the request is a preflight: it would not go on,
     /// or not at once. What could be read in two ways is refused whoever asks.
     fn may_be_preflight(&self) -> bool {
         match self {
-            Self::Decided(Decision::Reject(rejection)) => !rejection.reason().is_ambiguity(),
-            Self::Known { decision, .. } => matches!(decision, Decision::Reject(_)),
+            Self::Decided(decision, _) | Self::Known { decision, .. } => {
+                let refusal = decision.refusal();
+                refusal.is_some_and(|refusal| !refusal.reason().is_ambiguity())
+            }
             Self::Introspect(..) => true,
-            Self::Decided(Decision::Forward(_) | Decision::ServeMetadata) => false,
+        }
+    }
+
+    /// What it is about.
+    fn subject(&self) -> Subject {
+        match self {
+            Self::Decided(_, subject) => *subject,
+            Self::Known { token, .. } | Self::Introspect(token, _) => token.subject(),
+        }
+    }
+}
+
+impl Decision {
+    /// Why the request is refused, or would have been.
+    fn refusal(&self) -> Option<&Rejection> {
+        match self {
+            Self::Reject(rejection) | Self::Shadow(rejection) => Some(rejection),
+            Self::Forward(_) | Self::ServeMetadata => None,
         }
     }
 }
@@ -126,12 +172,41 @@ impl UsedToken {
         }
     }
 
+    /// What a decision about it is about.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            rule: Some(self.rule),
+            provider: Some(self.provider),
+        }
+    }
+
+    /// What a request that uses it waits for.
+    pub fn inquiry(&self) -> Inquiry {
+        Inquiry {
+            rule: self.rule,
+            provider: self.provider,
+            token_id: self.id(),
+        }
+    }
+
     /// The question about it.
-    pub fn question(&self, rank: Rank) -> Question {
+    pub fn question(&self, rank: Rank, trace: Option<Trace>) -> Question {
         Question {
+            provider: self.provider,
             token_id: self.id(),
             token: self.token.clone(),
             rank,
+            trace,
+        }
+    }
+}
+
+impl Inquiry {
+    /// What a decision about it is about.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            rule: Some(self.rule),
+            provider: Some(self.provider),
         }
     }
 }
@@ -174,8 +249,18 @@ impl Grant {
 
 impl Authorizer {
     /// Who is asked about tokens, and what is known of them.
-    pub fn provider(&self) -> &Provider {
-        &self.provider
+    pub fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
+    /// Who may do what.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Whether nothing is refused, whatever the rule.
+    pub fn is_shadow(&self) -> bool {
+        self.shadow
     }
 
     /// Headers that only the filter may set: they are removed from every request.
@@ -199,12 +284,6 @@ impl Authorizer {
         resource.map_or("{}", |resource| resource.document())
     }
 
-    /// What a rule is called in the log.
-    pub fn rule_name(&self, rule: RuleId) -> &str {
-        let rule = self.rules.get(rule);
-        rule.map(|rule| rule.name.as_str()).unwrap_or_default()
-    }
-
     /// A request's head has arrived.
     pub fn on_request(
         &self,
@@ -215,12 +294,12 @@ impl Authorizer {
     ) -> Step {
         let resource = self.protected_resource.as_ref();
         if resource.is_some_and(|resource| resource.is_asked_for_by(head)) {
-            return Step::Decided(Decision::ServeMetadata);
+            return Step::Decided(Decision::ServeMetadata, Subject::default());
         }
         let step = self.step(head, peer, data, now);
         // Most requests go on: only what would not is looked at for what makes a preflight.
         if step.may_be_preflight() && is_preflight(head, &self.token.header) {
-            return Step::Decided(Decision::Forward(Grant::Preflight));
+            return Step::Decided(Decision::Forward(Grant::Preflight), step.subject());
         }
         step
     }
@@ -232,135 +311,176 @@ impl Authorizer {
         data: &impl SharedData,
         now: impl FnOnce() -> Time,
     ) -> Step {
-        let (rule, requirement) = match self.rules.select(head) {
-            Ok((id, rule)) => match &rule.access {
-                Access::Anonymous => return Step::Decided(Decision::Forward(Grant::Anonymous)),
-                Access::Token(requirement) => (id, requirement),
-            },
-            Err(NoRule::NoMatch) => return self.rejected(Reason::NoRule, &Asks::default()),
-            Err(NoRule::AmbiguousPath) => {
-                return self.rejected(Reason::AmbiguousPath, &Asks::default());
+        let (id, rule) = match self.rules.select(head) {
+            Ok(selected) => selected,
+            Err(error) => {
+                let reason = match error {
+                    NoRule::NoMatch => Reason::NoRule,
+                    NoRule::AmbiguousPath => Reason::AmbiguousPath,
+                    NoRule::AmbiguousMethod => Reason::AmbiguousMethod,
+                };
+                let decision = self.refuse(None, reason, None);
+                return Step::Decided(decision, Subject::default());
             }
-            Err(NoRule::AmbiguousMethod) => {
-                return self.rejected(Reason::AmbiguousMethod, &Asks::default());
+        };
+        let mut subject = Subject {
+            rule: Some(id),
+            provider: None,
+        };
+        let access = match &rule.access {
+            Access::Anonymous => {
+                return Step::Decided(Decision::Forward(Grant::Anonymous), subject);
             }
+            Access::Token(access) => access,
         };
         let token = match self.token.extract(head) {
             Ok(token) => token,
-            Err(CredentialsError::Missing) => {
-                return self.rejected(Reason::NoCredentials, requirement.asks());
-            }
-            Err(CredentialsError::Malformed) => {
-                return self.rejected(Reason::InvalidRequest, requirement.asks());
+            Err(error) => {
+                let reason = match error {
+                    CredentialsError::Missing => Reason::NoCredentials,
+                    CredentialsError::Malformed => Reason::InvalidRequest,
+                };
+                return Step::Decided(self.refuse(Some(rule), reason, None), subject);
             }
         };
+        let Some((provider_id, provider, key)) = self.providers.select(access.providers, &token)
+        else {
+            let decision = self.refuse(Some(rule), Reason::InvalidToken, Some(Cause::NoProvider));
+            return Step::Decided(decision, subject);
+        };
+        subject.provider = Some(provider_id);
         let token = UsedToken {
-            rule,
-            key: self.provider.key(&token),
+            rule: id,
+            provider: provider_id,
+            key,
             token,
             digest: OnceCell::new(),
         };
         let now = now();
-        let known = self.provider.look_up(&token.key, || token.id(), data, now);
-        match known {
+        match provider.look_up(&token.key, || token.id(), data, now) {
             Knowledge::Facts(found, lookup) => Step::Known {
-                decision: self.judge(requirement, &found.introspection, peer, now),
+                decision: self.judge(rule, access, &found.introspection, peer, now),
                 lookup,
                 token,
                 is_due: found.is_due,
             },
-            Knowledge::None(rank) => match &self.precheck {
-                Some(precheck) if precheck.check(&token.token, now).is_err() => {
-                    self.rejected(Reason::Precheck, requirement.asks())
+            Knowledge::None(rank) => {
+                let precheck = self.precheck.as_ref();
+                match precheck.map(|precheck| precheck.check(&token.token, now)) {
+                    Some(Err(error)) => {
+                        let cause = Some(Cause::Precheck(error));
+                        let decision = self.refuse(Some(rule), Reason::Precheck, cause);
+                        Step::Decided(decision, subject)
+                    }
+                    Some(Ok(())) | None => Step::Introspect(token, rank),
                 }
-                _ => Step::Introspect(token, rank),
-            },
+            }
         }
     }
 
-    /// The endpoint's answer for a request that `rule` was selected for.
+    /// The provider's answer for a request that waits for it.
     pub fn on_answer(
         &self,
-        rule: RuleId,
-        id: &TokenId,
+        inquiry: &Inquiry,
         answer: &Answer,
         peer: &impl Peer,
         data: &impl SharedData,
         now: Time,
     ) -> (Decision, Option<Lookup>) {
-        let Some(Access::Token(requirement)) = self.rules.get(rule).map(|rule| &rule.access) else {
-            return (self.reject(Reason::NoRule, &Asks::default()), None);
+        let rule = self.rules.get(inquiry.rule);
+        let Some((rule, Access::Token(access))) = rule.map(|rule| (rule, &rule.access)) else {
+            return (self.refuse(rule, Reason::NoRule, None), None);
         };
-        match answer {
-            Ok(introspection) => (self.judge(requirement, introspection, peer, now), None),
-            Err(error) => self.without_answer(requirement, id, error, peer, data, now),
-        }
-    }
-
-    /// There is no word about the token. If something keeps the endpoint from answering, what was
-    /// known before may still count, and whoever is remembered as inactive or expired is let
-    /// through in no case.
-    fn without_answer(
-        &self,
-        requirement: &RuleRequirement,
-        id: &TokenId,
-        error: &IntrospectionError,
-        peer: &impl Peer,
-        data: &impl SharedData,
-        now: Time,
-    ) -> (Decision, Option<Lookup>) {
-        if error.keeps_from_answering()
-            && let Some(found) = self.provider.stale(id, data, now)
-        {
-            let decision = self.judge(requirement, &found.introspection, peer, now);
+        let error = match answer {
+            Ok(introspection) => {
+                let decision = self.judge(rule, access, introspection, peer, now);
+                return (decision, None);
+            }
+            Err(error) => error,
+        };
+        // What was known before may still count, if something keeps the endpoint from answering.
+        let provider = self.providers.get(inquiry.provider);
+        let stale = || provider?.stale(&inquiry.token_id, data, now);
+        let stale = error.keeps_from_answering().then(stale).flatten();
+        if let Some(found) = stale {
+            let decision = self.judge(rule, access, &found.introspection, peer, now);
             return (decision, Some(Lookup::Stale));
         }
-        let decision = if !self.failure_mode_allow || !self.provider.is_outage(error, now) {
-            self.endpoint_out()
-        } else if self.provider.knows_it_ended(id, data, now) {
-            self.reject(Reason::InvalidToken, requirement.asks())
-        } else {
-            Decision::Forward(Grant::FailureMode)
-        };
-        (decision, None)
+        (self.without_word(rule, inquiry, error, data, now), None)
     }
 
-    /// The refusal of a request whose token cannot be asked about.
-    pub fn endpoint_out(&self) -> Decision {
-        self.reject(Reason::EndpointOut, &Asks::default())
+    /// There is no word about the token. Whoever is remembered as inactive or expired is let
+    /// through in no case.
+    fn without_word(
+        &self,
+        rule: &Rule,
+        inquiry: &Inquiry,
+        error: &IntrospectionError,
+        data: &impl SharedData,
+        now: Time,
+    ) -> Decision {
+        let provider = self.providers.get(inquiry.provider);
+        let provider = provider.filter(|provider| {
+            self.failure_mode_allow && provider.is_outage(error, now)
+        });
+        match provider {
+            None => {
+                let cause = Cause::Endpoint(error.into());
+                self.refuse(Some(rule), Reason::EndpointOut, Some(cause))
+            }
+            Some(provider) if provider.knows_it_ended(&inquiry.token_id, data, now) => {
+                self.refuse(Some(rule), Reason::InvalidToken, None)
+            }
+            Some(_) => Decision::Forward(Grant::FailureMode),
+        }
+    }
+
+    /// The end of a request whose token cannot be asked about.
+    pub fn endpoint_out(&self, rule: RuleId) -> Decision {
+        let cause = Cause::Endpoint((&IntrospectionError::Busy).into());
+        self.refuse(self.rules.get(rule), Reason::EndpointOut, Some(cause))
     }
 
     fn judge(
         &self,
-        requirement: &RuleRequirement,
+        rule: &Rule,
+        access: &TokenAccess,
         introspection: &Introspection,
         peer: &impl Peer,
         now: Time,
     ) -> Decision {
-        let reason = match introspection {
-            Introspection::Inactive => Reason::InvalidToken,
-            Introspection::Active(facts) => {
-                let is_proven = |binding: &Binding| binding.is_proven_by(peer);
-                if facts.binding.as_ref().is_none_or(is_proven) {
-                    match requirement.check(facts, now) {
-                        Ok(()) => return Decision::Forward(Grant::Token(Rc::clone(facts))),
-                        Err(Unmet::Scope) => Reason::InsufficientScope,
-                        Err(Unmet::Other) => Reason::Requirement,
-                        Err(Unmet::Authentication) => Reason::InsufficientUserAuthentication,
-                    }
-                } else {
-                    Reason::Binding
-                }
+        let facts = match introspection {
+            Introspection::Inactive => {
+                return self.refuse(Some(rule), Reason::InvalidToken, None);
             }
+            Introspection::Active(facts) => facts,
         };
-        self.reject(reason, requirement.asks())
+        let is_unproven = |binding: &&Binding| !binding.is_proven_by(peer);
+        if let Some(binding) = facts.binding.as_ref().filter(is_unproven) {
+            return self.refuse(Some(rule), Reason::Binding, Some(binding.into()));
+        }
+        match access.requirement.check(facts, now) {
+            Ok(()) => Decision::Forward(Grant::Token(Rc::clone(facts))),
+            Err(Unmet { kind, key }) => {
+                let reason = match kind {
+                    UnmetKind::Scope => Reason::InsufficientScope,
+                    UnmetKind::Other => Reason::Requirement,
+                    UnmetKind::Authentication => Reason::InsufficientUserAuthentication,
+                };
+                self.refuse(Some(rule), reason, Some(Cause::Unmet(key.to_owned())))
+            }
+        }
     }
 
-    fn rejected(&self, reason: Reason, asks: &Asks) -> Step {
-        Step::Decided(self.reject(reason, asks))
-    }
-
-    fn reject(&self, reason: Reason, asks: &Asks) -> Decision {
-        Decision::Reject(Rejection::new(reason, &self.challenge, asks))
+    /// The one place where a request is refused, or let go on in shadow mode.
+    fn refuse(&self, rule: Option<&Rule>, reason: Reason, cause: Option<Cause>) -> Decision {
+        let nothing = Asks::default();
+        let asks = rule.and_then(Rule::asks).unwrap_or(&nothing);
+        let rejection = Rejection::new(reason, cause, &self.challenge, asks);
+        if self.shadow || rule.is_some_and(|rule| rule.shadow) {
+            Decision::Shadow(rejection)
+        } else {
+            Decision::Reject(rejection)
+        }
     }
 }

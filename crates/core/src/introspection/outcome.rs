@@ -31,15 +31,21 @@ impl From<&Answer> for Outcome {
         match answer {
             Ok(Introspection::Active(_)) => Self::Active,
             Ok(Introspection::Inactive) => Self::Inactive,
-            Err(IntrospectionError::Timeout) => Self::Timeout,
-            Err(
-                IntrospectionError::Unreachable(_)
-                | IntrospectionError::NotDispatched
-                | IntrospectionError::Busy,
-            ) => Self::Unreachable,
-            Err(IntrospectionError::Status(_)) => Self::Status,
-            Err(IntrospectionError::Malformed(_)) => Self::Malformed,
-            Err(IntrospectionError::Misconfigured(_)) => Self::Misconfigured,
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl From<&IntrospectionError> for Outcome {
+    fn from(error: &IntrospectionError) -> Self {
+        match error {
+            IntrospectionError::Timeout => Self::Timeout,
+            IntrospectionError::Unreachable(_)
+            | IntrospectionError::NotDispatched
+            | IntrospectionError::Busy => Self::Unreachable,
+            IntrospectionError::Status(_) => Self::Status,
+            IntrospectionError::Malformed(_) => Self::Malformed,
+            IntrospectionError::Misconfigured(_) => Self::Misconfigured,
         }
     }
 }

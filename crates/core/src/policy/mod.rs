@@ -12,7 +12,7 @@ use matchit::InsertError;
 
 use crate::policy::index::Index;
 use crate::policy::matching::{Ambiguous, Match, RequestLine};
-use crate::policy::requirement::RuleRequirement;
+use crate::policy::requirement::{Asks, RuleRequirement};
 use crate::request::head::RequestHead;
 use crate::request::method;
 use crate::request::path::Path;
@@ -57,6 +57,16 @@ pub struct TokenAccess {
     pub requirement: RuleRequirement,
     /// Whose word counts.
     pub providers: ProviderSet,
+}
+
+impl Rule {
+    /// What clients are told that it asks for; `None`: it asks for nothing.
+    pub fn asks(&self) -> Option<&Asks> {
+        match &self.access {
+            Access::Anonymous => None,
+            Access::Token(access) => Some(access.requirement.asks()),
+        }
+    }
 }
 
 /// Names one of the rules.

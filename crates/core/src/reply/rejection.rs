@@ -3,6 +3,7 @@
 //! Nothing that the client or the endpoint said is in them: every byte is the filter's own or
 //! the operator's.
 
+use super::cause::Cause;
 use super::challenge::ChallengeParameters;
 use super::reason::{Reason, Shape};
 use crate::policy::requirement::Asks;
@@ -11,6 +12,7 @@ use crate::policy::requirement::Asks;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     reason: Reason,
+    cause: Option<Cause>,
     challenge: Option<String>,
 }
 
@@ -30,20 +32,33 @@ const RETRY_AFTER: &str = "5";
 
 impl Rejection {
     /// A refusal. `asks` is what the matched rule asks for.
-    pub fn new(reason: Reason, parameters: &ChallengeParameters, asks: &Asks) -> Self {
-        let challenge = parameters.challenge(reason.shape().challenge, asks);
-        Self { reason, challenge }
+    pub fn new(
+        reason: Reason,
+        cause: Option<Cause>,
+        parameters: &ChallengeParameters,
+        asks: &Asks,
+    ) -> Self {
+        Self {
+            reason,
+            cause,
+            challenge: parameters.challenge(reason.shape().challenge, asks),
+        }
     }
 
     /// The refusal of everything, before there is a configuration.
     pub fn unconfigured() -> Self {
         let parameters = ChallengeParameters::default();
-        Self::new(Reason::EndpointOut, &parameters, &Asks::default())
+        Self::new(Reason::EndpointOut, None, &parameters, &Asks::default())
     }
 
     /// Why the request is refused.
     pub fn reason(&self) -> Reason {
         self.reason
+    }
+
+    /// What exactly for, if there is more to say.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.as_ref()
     }
 
     /// The answer. A gRPC request gets a short text, which Envoy turns into `grpc-message`.
@@ -151,7 +166,7 @@ mod tests {
         assert_eq!(cases.len(), Reason::ALL.len());
         for (reason, status, challenge) in cases {
             let rejection =
-                Rejection::new(reason, &parameters(Some("r"), None), &asks(&["a", "b"]));
+                Rejection::new(reason, None, &parameters(Some("r"), None), &asks(&["a", "b"]));
             let response = rejection.response(false);
             let header = |name| {
                 let found = response.headers.iter().find(|(n, _)| *n == name);
@@ -198,7 +213,7 @@ mod tests {
         ];
         for (realm, metadata, names, expected) in cases {
             let parameters = parameters(*realm, *metadata);
-            let rejection = Rejection::new(Reason::NoCredentials, &parameters, &asks(names));
+            let rejection = Rejection::new(Reason::NoCredentials, None, &parameters, &asks(names));
             assert_eq!(rejection.challenge.as_deref(), Some(*expected));
         }
     }

@@ -59,7 +59,7 @@ impl ProviderSet {
     }
 
     /// All of them, in their order.
-    pub fn iter(self) -> impl Iterator<Item = ProviderId> {
+    pub fn iter(self) -> impl Iterator<Item = ProviderId> + Clone {
         let all = (0..MAX_PROVIDERS).filter_map(ProviderId::at);
         all.filter(move |id| self.0 & id.bit() != 0)
     }
