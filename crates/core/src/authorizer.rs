@@ -420,9 +420,8 @@ impl Authorizer {
         now: Time,
     ) -> Decision {
         let provider = self.providers.get(inquiry.provider);
-        let provider = provider.filter(|provider| {
-            self.failure_mode_allow && provider.is_outage(error, now)
-        });
+        let provider =
+            provider.filter(|provider| self.failure_mode_allow && provider.is_outage(error, now));
         match provider {
             None => {
                 let cause = Cause::Endpoint(error.into());

@@ -33,7 +33,12 @@ fn lifetimes() -> Lifetimes {
 
 fn worker(lifetimes: Lifetimes, max_entries: usize) -> Cache {
     let sharing = Fingerprint::of([b"idp".as_slice()]);
-    Cache::new(lifetimes, LocalCache::common(max_entries), max_entries, Some(sharing))
+    Cache::new(
+        lifetimes,
+        LocalCache::common(max_entries),
+        max_entries,
+        Some(sharing),
+    )
 }
 
 /// An answer about an active token that expires that many seconds after the start.

@@ -30,14 +30,16 @@ impl<W> Coordinators<W> {
     /// For that many providers. What may wait is shared among them.
     pub fn new(providers: usize) -> Self {
         Self {
-            all: (0..providers).map(|_| Coordinator::new(providers)).collect(),
+            all: (0..providers)
+                .map(|_| Coordinator::new(providers))
+                .collect(),
             clocks: RefCell::new(vec![None; providers]),
             clock: Cell::new(None),
             first: Cell::new(0),
         }
     }
 
-    fn of(&self, provider: ProviderId) -> Option<&Coordinator<W>> {
+    pub(super) fn of(&self, provider: ProviderId) -> Option<&Coordinator<W>> {
         self.all.get(provider.position())
     }
 
@@ -120,7 +122,8 @@ impl<W> Coordinators<W> {
     /// A turn begins.
     pub fn turn(&self) -> Turn {
         let next = self.first.get().wrapping_add(1);
-        self.first.set(next.checked_rem(self.all.len()).unwrap_or_default());
+        self.first
+            .set(next.checked_rem(self.all.len()).unwrap_or_default());
         Turn::default()
     }
 

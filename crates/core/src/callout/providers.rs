@@ -43,7 +43,10 @@ impl Providers {
                 unnamed.extend(id);
             }
             for issuer in issuers {
-                by_issuer.entry(issuer.as_str().into()).or_default().extend(id);
+                by_issuer
+                    .entry(issuer.as_str().into())
+                    .or_default()
+                    .extend(id);
             }
         }
         Self {

@@ -89,7 +89,10 @@ fn issuers(key: &str, given: Option<Vec<String>>) -> Result<Vec<String>, ConfigE
         issuer.is_empty() || before.into_iter().any(|other| other == issuer)
     };
     match issuers.iter().enumerate().position(is_repeated) {
-        Some(index) => refuse(format!("{key}.issuers[{index}]"), "is empty, or given twice"),
+        Some(index) => refuse(
+            format!("{key}.issuers[{index}]"),
+            "is empty, or given twice",
+        ),
         None => Ok(issuers),
     }
 }
@@ -156,10 +159,7 @@ fn refuse_other_apis(key: &str, raw: &RawIntrospection) -> Result<(), ConfigErro
         ),
     ];
     match given.iter().find(|(_, _, is_given)| *is_given) {
-        Some((name, api, _)) => refuse(
-            format!("{key}.{name}"),
-            format!("only with `api: {api}`"),
-        ),
+        Some((name, api, _)) => refuse(format!("{key}.{name}"), format!("only with `api: {api}`")),
         None => Ok(()),
     }
 }
@@ -320,10 +320,7 @@ fn headers(key: &str, raw: Fields, api: &Api) -> Result<ExtraFields, ConfigError
 fn parameters(key: &str, raw: Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
     let own = api.own_parameters();
     if let Some((name, _)) = raw.iter().find(|(name, _)| own.contains(&name.as_str())) {
-        return refuse(
-            format!("{key}.parameters.{name}"),
-            "is not yours to set",
-        );
+        return refuse(format!("{key}.parameters.{name}"), "is not yours to set");
     }
     let fields = raw.into_iter().map(|(name, Hidden(value))| (name, value));
     Ok(ExtraFields(fields.collect()))

@@ -83,7 +83,13 @@ where
     let mut claims = WantedClaims::default();
     let mut configs = providers::provider_configs(raw.introspection, raw.providers, &vm.env)?;
     let token = token(raw.token.0)?;
-    let rules = rules::build_rules(raw.required_scopes, raw.rules, &configs, &mut claims, warnings)?;
+    let rules = rules::build_rules(
+        raw.required_scopes,
+        raw.rules,
+        &configs,
+        &mut claims,
+        warnings,
+    )?;
     let forwarding = forward::forwarding(raw.forward.0, &token.header, &mut claims)?;
     if rules.go_by_routes() && forwarding.changes_headers() {
         return refuse(

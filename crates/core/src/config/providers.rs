@@ -36,7 +36,10 @@ pub(super) fn provider_configs(
         }
     };
     if raw.is_empty() {
-        return refuse("providers", "is empty, so that no token could be asked about");
+        return refuse(
+            "providers",
+            "is empty, so that no token could be asked about",
+        );
     }
     if raw.len() > MAX_PROVIDERS {
         return refuse("providers", format!("has more than {MAX_PROVIDERS}"));
@@ -85,10 +88,7 @@ pub(super) fn build_providers(
         let cache = settings.cache(&config, &local);
         Provider::new(config, cache)
     });
-    Ok(Providers::new(
-        providers.collect(),
-        settings.max_entries(),
-    ))
+    Ok(Providers::new(providers.collect(), settings.max_entries()))
 }
 
 /// Those whose word counts for a rule; `None`: all.

@@ -101,7 +101,6 @@ pub(super) struct RawIntrospection {
 /// Endpoints by name.
 pub(super) type Providers = BTreeMap<String, JsonObject<RawIntrospection>>;
 
-
 /// What the endpoint speaks.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]

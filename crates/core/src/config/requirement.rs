@@ -6,7 +6,7 @@ use super::raw::{RawClaim, RawRequire, Wanted};
 use super::{ConfigError, claim, refuse};
 use crate::json;
 use crate::json::object::JsonObject;
-use crate::policy::requirement::{Clause, ClaimTest, Requirement, RuleRequirement};
+use crate::policy::requirement::{ClaimTest, Clause, Requirement, RuleRequirement};
 use crate::token::claims::WantedClaims;
 use crate::token::scope::Scope;
 
@@ -154,7 +154,10 @@ fn audiences(
     claims: &mut WantedClaims,
 ) -> Result<Requirement, ConfigError> {
     if values.is_empty() {
-        return refuse(key, "is empty, so that no token could be meant for one of it");
+        return refuse(
+            key,
+            "is empty, so that no token could be meant for one of it",
+        );
     }
     if let Some(index) = values.iter().position(String::is_empty) {
         return refuse(format!("{key}[{index}]"), "is empty; expected an audience");

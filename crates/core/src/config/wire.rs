@@ -16,7 +16,11 @@ pub(super) fn read(bytes: &[u8]) -> serde_json::Result<Value> {
     match Struct::decode(bytes) {
         Ok(found) if !bytes.is_empty() && found.encoded_len() == bytes.len() => Ok(object(found)),
         // Names are not written where they are empty, and that makes the difference.
-        Ok(found) if ["introspection", "providers"].iter().any(|n| found.fields.contains_key(*n)) => {
+        Ok(found)
+            if ["introspection", "providers"]
+                .iter()
+                .any(|n| found.fields.contains_key(*n)) =>
+        {
             Err(serde_json::Error::custom("some name in it is empty"))
         }
         _ => serde_json::from_slice(bytes).map(|Unique(value)| value),

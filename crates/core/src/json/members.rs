@@ -10,10 +10,7 @@ use crate::json::text::Name;
 
 /// The members that matter, none of them twice: a claim of the same name in the token may be what
 /// stands there. The others are skipped, whatever is in them, without recursion.
-pub fn read(
-    json: &str,
-    matters: impl Fn(&str) -> bool,
-) -> serde_json::Result<Map<String, Value>> {
+pub fn read(json: &str, matters: impl Fn(&str) -> bool) -> serde_json::Result<Map<String, Value>> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let members = MembersVisitor(matters).deserialize(&mut deserializer)?;
     deserializer.end()?;

@@ -154,7 +154,10 @@ impl Rules {
 
     /// All of them, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (RuleId, &Rule)> {
-        self.all.iter().enumerate().map(|(position, rule)| (RuleId(position), rule))
+        self.all
+            .iter()
+            .enumerate()
+            .map(|(position, rule)| (RuleId(position), rule))
     }
 
     /// The rule of that name.

@@ -142,15 +142,15 @@ impl Clause {
         let claim = |id: &ClaimId| facts.claims.get(*id);
         let met = |holds: bool, kind| {
             let key = self.key.as_str();
-            if holds { Ok(()) } else { Err(Unmet { kind, key }) }
+            if holds {
+                Ok(())
+            } else {
+                Err(Unmet { kind, key })
+            }
         };
         match &self.requirement {
-            Requirement::Scopes(scopes) => {
-                met(scopes.iter().all(is_granted), UnmetKind::Scope)
-            }
-            Requirement::AnyScope(scopes) => {
-                met(scopes.iter().any(is_granted), UnmetKind::Scope)
-            }
+            Requirement::Scopes(scopes) => met(scopes.iter().all(is_granted), UnmetKind::Scope),
+            Requirement::AnyScope(scopes) => met(scopes.iter().any(is_granted), UnmetKind::Scope),
             Requirement::Audiences { aud, values } => {
                 let is_meant = claim(aud).is_some_and(|aud| is_for_one_of(aud, values));
                 met(is_meant, UnmetKind::Other)
@@ -172,8 +172,9 @@ impl Clause {
                 let unmet = all.iter().filter_map(|one| one.check(facts, now).err());
                 unmet.min_by_key(|unmet| unmet.kind).map_or(Ok(()), Err)
             }
-            Requirement::AnyOf(alternatives) => easiest(alternatives, facts, now)
-                .unwrap_or_else(|| met(false, UnmetKind::Other)),
+            Requirement::AnyOf(alternatives) => {
+                easiest(alternatives, facts, now).unwrap_or_else(|| met(false, UnmetKind::Other))
+            }
             Requirement::NoneOf(none) => {
                 let is_met = |one: &Self| one.check(facts, now).is_ok();
                 met(!none.iter().any(is_met), UnmetKind::Other)
@@ -301,7 +302,12 @@ mod tests {
             Requirement::MaxAge { auth_time, max_age }
         }
 
-        fn check(&self, requirement: Requirement, response: &Value, expected: Result<(), UnmetKind>) {
+        fn check(
+            &self,
+            requirement: Requirement,
+            response: &Value,
+            expected: Result<(), UnmetKind>,
+        ) {
             let facts = TokenFacts {
                 scopes: GrantedScopes::from_claims(response.get("scope"), None),
                 claims: self.0.find_in(response),

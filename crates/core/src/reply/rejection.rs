@@ -165,8 +165,12 @@ mod tests {
         ];
         assert_eq!(cases.len(), Reason::ALL.len());
         for (reason, status, challenge) in cases {
-            let rejection =
-                Rejection::new(reason, None, &parameters(Some("r"), None), &asks(&["a", "b"]));
+            let rejection = Rejection::new(
+                reason,
+                None,
+                &parameters(Some("r"), None),
+                &asks(&["a", "b"]),
+            );
             let response = rejection.response(false);
             let header = |name| {
                 let found = response.headers.iter().find(|(n, _)| *n == name);

@@ -28,8 +28,13 @@ impl Trace {
 
     /// Names (lower-case) and values.
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let state = self.state.iter().map(|state| ("tracestate", state.as_str()));
-        [("traceparent", self.parent.as_str())].into_iter().chain(state)
+        let state = self
+            .state
+            .iter()
+            .map(|state| ("tracestate", state.as_str()));
+        [("traceparent", self.parent.as_str())]
+            .into_iter()
+            .chain(state)
     }
 }
 

@@ -35,7 +35,11 @@ mod tests {
     fn what_names_an_issuer() {
         let long = "x".repeat(10_000);
         let very_long = format!(r#"{{"iss":"{long}"}}"#);
-        let deep = format!(r#"{{"iss":"a","x":{}1{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
+        let deep = format!(
+            r#"{{"iss":"a","x":{}1{}}}"#,
+            "[".repeat(5_000),
+            "]".repeat(5_000)
+        );
         for (payload, expected) in [
             (r#"{"iss":"https://idp/"}"#, Some("https://idp/")),
             (r#" { "a" : {"iss":"b"}, "iss" : "a" } "#, Some("a")),

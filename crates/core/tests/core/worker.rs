@@ -9,6 +9,7 @@ use portvakt_core::config::{self, Vm};
 use portvakt_core::introspection::error::Answer;
 use portvakt_core::introspection::health::Rank;
 use portvakt_core::request::head::Peer;
+use portvakt_core::request::trace::Trace;
 pub use portvakt_core::testing::head::FakeHead as Head;
 use portvakt_core::testing::host::FakeHost;
 use portvakt_core::testing::shared_data::FakeData;
@@ -39,6 +40,8 @@ const VM: Vm<fn(&str) -> Option<String>> = Vm {
 pub enum End {
     /// The grant's name.
     Passed(&'static str),
+    /// The reason's name: it passed, but only because nothing is refused.
+    Shadow(&'static str),
     /// Status and challenge.
     Refused(u16, Option<String>),
 }
@@ -46,7 +49,7 @@ pub enum End {
 impl End {
     pub fn status(&self) -> u16 {
         match self {
-            Self::Passed(_) => 200,
+            Self::Passed(_) | Self::Shadow(_) => 200,
             Self::Refused(status, _) => *status,
         }
     }
@@ -54,9 +57,11 @@ impl End {
 
 impl Worker {
     pub fn new(config: &str) -> Self {
+        let configured = config::parse(config.as_bytes(), &VM).unwrap();
+        let authorizer = configured.authorizer;
         Self {
-            authorizer: config::parse(config.as_bytes(), &VM).unwrap().authorizer,
-            host: FakeHost::default(),
+            host: FakeHost::new(authorizer.providers().len()),
+            authorizer,
             now: Time::from_millis(1_795_000_000_000),
             data: FakeData::default(),
             endpoint: None,
@@ -93,7 +98,7 @@ impl Worker {
             .authorizer
             .on_request(head, head, &self.data, || self.now)
         {
-            Step::Decided(decision) => end(&decision),
+            Step::Decided(decision, _) => end(&decision),
             Step::Known {
                 decision,
                 token,
@@ -101,13 +106,14 @@ impl Worker {
                 ..
             } => {
                 if is_due {
-                    self.host.renew(token.question(Rank::Renewal), self.now);
+                    let question = token.question(Rank::Renewal, Trace::of(head));
+                    self.host.renew(question, self.now);
                     self.work();
                 }
                 end(&decision)
             }
             Step::Introspect(token, rank) => {
-                let answer = self.ask(token.question(rank));
+                let answer = self.ask(token.question(rank, Trace::of(head)));
                 end(&self.decide(&token, &answer, head))
             }
         }
@@ -119,8 +125,8 @@ impl Worker {
     }
 
     fn ask(&mut self, question: Question) -> Answer {
-        let provider = self.authorizer.provider();
-        let asked = self.host.ask(question, REQUEST, provider, self.now);
+        let providers = self.authorizer.providers();
+        let asked = self.host.ask(question, REQUEST, providers, self.now);
         asked.expect("there is room");
         self.work();
         let told = self.host.finished.remove(&REQUEST);
@@ -130,23 +136,23 @@ impl Worker {
 
     /// Does what there is to do; the endpoint answers at once.
     fn work(&mut self) {
-        let (provider, data, now) = (self.authorizer.provider(), &self.data, self.now);
+        let (providers, data, now) = (self.authorizer.providers(), &self.data, self.now);
         self.host.is_refused = self.dispatches_nothing;
-        self.host.work(provider, data, now);
+        self.host.work(providers, data, now);
         while let Some((callout, _)) = self.host.out.pop_first() {
             let (status, body) = self
                 .endpoint
                 .clone()
                 .expect("the endpoint must not be asked");
             let reply = (!self.times_out).then_some((status, body.as_str()));
-            self.host.reply(callout, reply, provider, data, now);
+            self.host.reply(callout, reply, providers, data, now);
         }
     }
 
     fn decide(&self, token: &UsedToken, answer: &Answer, peer: &impl Peer) -> Decision {
-        let (rule, id) = (token.rule, token.id());
+        let inquiry = token.inquiry();
         self.authorizer
-            .on_answer(rule, &id, answer, peer, &self.data, self.now)
+            .on_answer(&inquiry, answer, peer, &self.data, self.now)
             .0
     }
 }
@@ -157,6 +163,7 @@ const REQUEST: u32 = 1;
 fn end(decision: &Decision) -> End {
     match decision {
         Decision::Forward(grant) => End::Passed(grant.allowed().name()),
+        Decision::Shadow(rejection) => End::Shadow(rejection.reason().name()),
         Decision::Reject(rejection) => {
             let response = rejection.response(false);
             let mut headers = response.headers.iter();

@@ -8,6 +8,7 @@ use super::super::single_flight::{LOOK_AGAIN, MAX_BYTES, MAX_CALLS, TICK};
 use super::super::window::START;
 use super::*;
 use crate::cache::lease::LEASE;
+use crate::callout::providers::Providers;
 use crate::config::{self, Vm};
 use crate::introspection::health::Rank::{First, Renewal};
 use crate::introspection::health::Transition;
@@ -16,13 +17,14 @@ use crate::testing::host::FakeHost;
 use crate::testing::shared_data::FakeData;
 use crate::token::extract::AccessToken;
 use crate::token::id::TokenId;
+use crate::token::providers::ProviderId;
 
 const EPOCH: u64 = 1_795_000_000_000;
 
 const ACTIVE: &str = r#"{"active":true}"#;
 const INACTIVE: &str = r#"{"active":false}"#;
 
-fn provider(cache: &str) -> Provider {
+fn providers(cache: &str) -> Providers {
     let config = format!(
         r#"{{
             "introspection": {{ "cluster": "idp", "endpoint": "http://idp/i", "timeout": "1s" }},
@@ -35,28 +37,28 @@ fn provider(cache: &str) -> Provider {
         has_id: true,
     };
     let configured = config::parse(config.as_bytes(), &vm).unwrap();
-    configured.authorizer.provider
+    configured.authorizer.providers
 }
 
 /// One worker: its host, and the endpoint as it knows it.
 struct Worker {
     host: FakeHost,
-    provider: Provider,
+    providers: Providers,
 }
 
 impl Worker {
     fn new(cache: &str, data: &FakeData) -> Self {
-        let provider = provider(cache);
-        provider.prepare(data);
+        let providers = providers(cache);
+        providers.prepare(data);
         Self {
-            host: FakeHost::default(),
-            provider,
+            host: FakeHost::new(providers.len()),
+            providers,
         }
     }
 
     fn ask(&mut self, token: &str, rank: Rank, waiter: WaiterId, now: u64) -> Option<CallId> {
         let question = question(token, rank);
-        self.host.ask(question, waiter, &self.provider, at(now))
+        self.host.ask(question, waiter, &self.providers, at(now))
     }
 
     fn renew(&mut self, token: &str, now: u64) -> bool {
@@ -64,25 +66,26 @@ impl Worker {
     }
 
     fn work(&mut self, data: &FakeData, now: u64) {
-        self.host.work(&self.provider, data, at(now));
+        self.host.work(&self.providers, data, at(now));
     }
 
     fn tick(&mut self, data: &FakeData, now: u64) {
-        self.host.tick(&self.provider, data, at(now));
+        self.host.tick(&self.providers, data, at(now));
     }
 
     fn respond(&mut self, callout: u32, body: Option<&str>, data: &FakeData, now: u64) {
         self.host
-            .respond(callout, body, &self.provider, data, at(now));
+            .respond(callout, body, &self.providers, data, at(now));
     }
 
     fn leave(&self, call: CallId, waiter: WaiterId) {
-        self.host.coordinator.leave(call, waiter);
+        self.host.coordinators.leave(only(), call, waiter);
     }
 
     /// Which tokens are asked about, in the order of the callouts.
     fn asked(&self) -> Vec<&str> {
-        self.host.out.values().map(String::as_str).collect()
+        let out = self.host.out.values();
+        out.map(|callout| callout.token.as_str()).collect()
     }
 
     /// Who was told something.
@@ -97,12 +100,14 @@ impl Worker {
     }
 
     fn is_empty(&self) -> bool {
-        self.host.coordinator.calls.borrow().is_empty()
+        self.host.coordinators.is_empty()
     }
 }
 
 fn question(token: &str, rank: Rank) -> Question {
     Question {
+        provider: only(),
+        trace: None,
         token_id: token_id(token),
         token: AccessToken::new(token),
         rank,
@@ -111,6 +116,11 @@ fn question(token: &str, rank: Rank) -> Question {
 
 fn token_id(token: &str) -> TokenId {
     TokenId::of(token)
+}
+
+/// The only provider.
+fn only() -> ProviderId {
+    ProviderId::at(0).unwrap()
 }
 
 fn at(millis: u64) -> Time {
@@ -565,7 +575,8 @@ impl World {
             if worker.host.is_to_tick(at(self.now)) {
                 worker.tick(&self.data, self.now);
             }
-            let calls = worker.host.coordinator.calls.borrow();
+            let own = worker.host.coordinators.of(only()).unwrap();
+            let calls = own.calls.borrow();
             for call in calls.awaiting() {
                 let since = *self.held_since.entry((index, call.0)).or_insert(self.now);
                 let held = at(self.now).since(at(since));

@@ -80,13 +80,11 @@ fn everything_that_is_known() {
         "token": {"header": "X-Token", "scheme": "", "max_length": 100},
         "challenge": {"realm": "r", "resource_metadata": "https://api/.well-known/x"}
     }"#;
-    let authorizer = parsed(&json);
+    let authorizer = parsed(json);
+    let config = authorizer.providers.iter().next().unwrap().config();
     assert_eq!(authorizer.token.header, "x-token");
-    assert_eq!(authorizer.provider.config().timeout.as_millis(), 250);
-    assert_eq!(
-        authorizer.provider.config().headers.0,
-        [("x-app".to_owned(), "me".to_owned())]
-    );
+    assert_eq!(config.timeout.as_millis(), 250);
+    assert_eq!(config.headers.0, [("x-app".to_owned(), "me".to_owned())]);
     assert!(!format!("{authorizer:?}").contains("s3cret"));
 }
 
@@ -94,7 +92,8 @@ fn everything_that_is_known() {
 fn defaults() {
     let json = format!(r#"{{{INTROSPECTION},"required_scopes":["a"]}}"#);
     let authorizer = parsed(&json);
-    assert_eq!(authorizer.provider.config().timeout.as_secs(), 1);
+    let config = authorizer.providers.iter().next().unwrap().config();
+    assert_eq!(config.timeout.as_secs(), 1);
     assert_eq!(authorizer.token.header, "authorization");
     assert_eq!(authorizer.token.scheme, "Bearer");
     assert_eq!(authorizer.token.max_length, 8192);
@@ -112,7 +111,7 @@ fn what_is_no_configuration() {
             r#"{"introspection":{"cluster":"c"},"required_scopes":["a"]} x"#,
             "trailing",
         ),
-        ("{}", "missing field `introspection`"),
+        ("{}", "introspection: is missing"),
         ("\u{1}", "configuration"),
     ] {
         check(json, Err(expected));
