@@ -1,6 +1,5 @@
 //! The plugin configuration as Envoy hands it over: JSON from a `google.protobuf.StringValue`, or
-//! the bytes of a `google.protobuf.Struct`, which is native YAML in Envoy's own configuration
-//!.
+//! the bytes of a `google.protobuf.Struct`, which is native YAML in Envoy's own configuration.
 
 use prost::Message;
 use prost_types::value::Kind;
@@ -10,17 +9,17 @@ use serde_json::{Map, Number, Value};
 
 use crate::json::{self, Unique};
 
+/// One of these is in every configuration.
+const ASKED: [&str; 2] = ["introspection", "providers"];
+
 /// Reads either. A `Struct` begins with the tag of its first field, a line break; so may JSON, but
 /// no JSON text is a `Struct` from its first to its last byte.
 pub(super) fn read(bytes: &[u8]) -> serde_json::Result<Value> {
     match Struct::decode(bytes) {
-        Ok(found) if !bytes.is_empty() && found.encoded_len() == bytes.len() => Ok(object(found)),
+        // No configuration is an empty one.
+        Ok(found) if found.encoded_len() == bytes.len() => Ok(object(found)),
         // Names are not written where they are empty, and that makes the difference.
-        Ok(found)
-            if ["introspection", "providers"]
-                .iter()
-                .any(|n| found.fields.contains_key(*n)) =>
-        {
+        Ok(found) if ASKED.iter().any(|name| found.fields.contains_key(*name)) => {
             Err(serde_json::Error::custom("some name in it is empty"))
         }
         _ => serde_json::from_slice(bytes).map(|Unique(value)| value),

@@ -102,7 +102,7 @@ fn defaults() {
 #[test]
 fn what_is_no_configuration() {
     for (json, expected) in [
-        ("", "EOF"),
+        ("", "introspection: is missing"),
         ("null", "expected an object"),
         ("[]", "expected an object"),
         ("{", "EOF"),
