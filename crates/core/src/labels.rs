@@ -17,6 +17,11 @@ macro_rules! labelled {
             /// All of them, for metrics that are defined ahead.
             pub const ALL: [Self; [$($label),+].len()] = [$(Self::$variant),+];
 
+            /// Its place among all of them.
+            pub fn position(self) -> usize {
+                self as usize
+            }
+
             /// Its name in metrics.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $label,)+ }

@@ -17,6 +17,7 @@ pub mod config;
 pub mod introspection;
 pub mod json;
 mod labels;
+pub mod metrics;
 pub mod policy;
 pub mod reply;
 pub mod request;

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use serde_json::{Number, Value};
 
 use crate::json;
+use crate::labels::labelled;
 use crate::token::claims::ClaimId;
 use crate::token::facts::TokenFacts;
 
@@ -38,6 +39,18 @@ pub enum Edit<'a> {
     SetHeader(&'a str, Cow<'a, str>),
     /// Something is put into Envoy's filter state.
     SetFilterState(&'a str, Cow<'a, str>),
+    /// Nothing: a claim that is there stays out.
+    LeaveOut(Omission),
+}
+
+labelled! {
+    /// Why a claim stays out.
+    pub enum Omission {
+        /// It is too long.
+        TooLong = "too_long",
+        /// It has no text, or one that would not arrive as it is.
+        NoText = "no_text",
+    }
 }
 
 impl Forwarding {
@@ -68,29 +81,40 @@ impl Forwarding {
             filter_state,
             token_header: _,
         } = self;
-        let text = |id: &ClaimId| facts.claims.get(*id).and_then(text);
+        let edit = |id: &ClaimId, edit: &dyn Fn(Cow<'a, str>) -> Edit<'a>| {
+            let claim = facts.claims.get(*id)?;
+            Some(text(claim).map_or_else(Edit::LeaveOut, edit))
+        };
         let headers = headers.iter();
-        let headers = headers.filter_map(move |(name, id)| Some(Edit::SetHeader(name, text(id)?)));
-        let payload = payload_header.as_deref().zip(facts.payload.as_deref());
-        let payload = payload.map(|(name, payload)| Edit::SetHeader(name, payload.into()));
+        let headers =
+            headers.filter_map(move |(name, id)| edit(id, &|text| Edit::SetHeader(name, text)));
+        // There always is one, unless it is too long.
+        let payload = payload_header.as_deref().map(|name| match &facts.payload {
+            Some(payload) => Edit::SetHeader(name, payload.into()),
+            None => Edit::LeaveOut(Omission::TooLong),
+        });
         let states = filter_state.iter();
         let states =
-            states.filter_map(move |(name, id)| Some(Edit::SetFilterState(name, text(id)?)));
+            states.filter_map(move |(name, id)| edit(id, &|text| Edit::SetFilterState(name, text)));
         headers.chain(payload).chain(states)
     }
 }
 
 /// A claim as a text: strings, numbers, booleans, and arrays of strings without spaces, joined by
-/// a space. `None` if it has no text, or one that would not arrive as it is.
-fn text(claim: &Value) -> Option<Cow<'_, str>> {
+/// a space. Otherwise why it has none that would arrive as it is.
+fn text(claim: &Value) -> Result<Cow<'_, str>, Omission> {
     let text = match claim {
-        Value::String(text) => Cow::Borrowed(text.as_str()),
-        Value::Number(number) => Cow::Owned(number_text(number)?),
-        Value::Bool(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
-        Value::Array(items) => Cow::Owned(joined(items)?),
-        Value::Null | Value::Object(_) => return None,
+        Value::String(text) => Some(Cow::Borrowed(text.as_str())),
+        Value::Number(number) => number_text(number).map(Cow::Owned),
+        Value::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
+        Value::Array(items) => joined(items).map(Cow::Owned),
+        Value::Null | Value::Object(_) => None,
     };
-    can_stand_in_a_header(&text).then_some(text)
+    match text {
+        Some(text) if text.len() > MAX_VALUE => Err(Omission::TooLong),
+        Some(text) if can_stand_in_a_header(&text) => Ok(text),
+        Some(_) | None => Err(Omission::NoText),
+    }
 }
 
 /// A whole number is written as one. Beyond 2⁵³ a float is not exact, and may have been read from
@@ -149,16 +173,12 @@ mod tests {
             (json!(["a"]), "a"),
             (json!(["a", "b:c", "æ"]), "a b:c æ"),
         ] {
-            assert_eq!(text(&claim).as_deref(), Some(expected), "{claim}");
+            assert_eq!(text(&claim).as_deref(), Ok(expected), "{claim}");
         }
     }
 
     #[test]
     fn claims_that_have_none() {
-        let long = "x".repeat(MAX_VALUE + 1);
-        // Two bytes each: as many characters as may be, but more bytes.
-        let wide = "æ".repeat(MAX_VALUE / 2 + 1);
-        let joined = ["x".repeat(MAX_VALUE / 2), "x".repeat(MAX_VALUE / 2)];
         for claim in [
             json!(null),
             json!({}),
@@ -178,8 +198,6 @@ mod tests {
             json!("a\u{7f}b"),
             json!("a\u{80}b"),
             json!("a\u{9f}b"),
-            json!(long),
-            json!(wide),
             json!([]),
             json!([""]),
             json!(["a", ""]),
@@ -191,9 +209,22 @@ mod tests {
             json!(["a", 1]),
             json!(["a", null]),
             json!(["a", ["b"]]),
-            json!(joined),
         ] {
-            assert_eq!(text(&claim), None, "{claim:.40}");
+            assert_eq!(text(&claim), Err(Omission::NoText), "{claim}");
+        }
+    }
+
+    #[test]
+    fn claims_that_are_too_long() {
+        let half = || "x".repeat(MAX_VALUE / 2);
+        // Two bytes each: as many characters as may be, but more bytes.
+        let wide = "æ".repeat(MAX_VALUE / 2 + 1);
+        for claim in [
+            json!("x".repeat(MAX_VALUE + 1)),
+            json!(wide),
+            json!([half(), half()]),
+        ] {
+            assert_eq!(text(&claim), Err(Omission::TooLong), "{claim:.40}");
         }
     }
 
@@ -224,7 +255,8 @@ mod tests {
 
         let mut facts = TokenFacts::default();
         let edits: Vec<_> = forwarding.edits(Some(&facts)).collect();
-        assert_eq!(edits, [remove()], "without claims");
+        let no_payload = Edit::LeaveOut(Omission::TooLong);
+        assert_eq!(edits, [remove(), no_payload], "without claims");
 
         let answer = json!({ "one": 1, "two": { "inner": "b" }, "three": ["c", "d"], "four": 4 });
         facts.claims = wanted.find_in(&answer);
@@ -238,6 +270,18 @@ mod tests {
             Edit::SetFilterState("three", "c d".into()),
         ];
         assert_eq!(edits, expected);
+
+        let answer =
+            json!({ "one": {}, "two": { "inner": null }, "three": "x".repeat(MAX_VALUE + 1) });
+        facts.claims = wanted.find_in(&answer);
+        let edits: Vec<_> = forwarding.edits(Some(&facts)).collect();
+        let expected = [
+            remove(),
+            Edit::LeaveOut(Omission::NoText),
+            Edit::SetHeader("x-all", "e30".into()),
+            Edit::LeaveOut(Omission::TooLong),
+        ];
+        assert_eq!(edits, expected, "what stays out");
     }
 
     #[test]
@@ -336,6 +380,7 @@ mod tests {
                     Edit::SetHeader(name @ "x-two", value) => (name, value, &two),
                     Edit::SetHeader(name @ "x-all", value) => (name, value, &payload),
                     Edit::SetFilterState(name @ "three", value) => (name, value, &three),
+                    Edit::LeaveOut(_) => continue,
                     other => return Err(TestCaseError::fail(format!("{other:?}"))),
                 };
                 prop_assert!(told.insert(name), "{} twice", name);
