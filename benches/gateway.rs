@@ -23,6 +23,8 @@
 mod client;
 #[path = "../tests/envoy/gateway.rs"]
 mod gateway;
+#[path = "../tests/envoy/stats.rs"]
+mod stats;
 
 use std::process::Command;
 

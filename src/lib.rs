@@ -12,6 +12,7 @@
 mod data;
 mod head;
 mod metrics;
+mod notice;
 mod passage;
 mod plugin;
 mod root;

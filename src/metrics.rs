@@ -1,4 +1,5 @@
-//! Metrics. Each name carries its labels; `stats_tags` in Envoy's bootstrap take them apart.
+//! Metrics, at the host: what was counted is told when the root context runs, once a second at
+//! least.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -6,80 +7,61 @@ use std::time::Duration;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MetricType, Status};
 
-use portvakt_core::authorizer::{Allowed, Decision};
-use portvakt_core::cache::lookup::Lookup;
-use portvakt_core::introspection::outcome::Outcome;
-use portvakt_core::reply::reason::Reason;
+use portvakt_core::authorizer::Authorizer;
+use portvakt_core::metrics::{Counters, Metric};
+use portvakt_core::token::providers::ProviderId;
 
-/// The filter's metrics. What every request adds to is counted here and reported to the host
-/// when the root context runs, once a second at least: each call to the host costs about as much
-/// as looking a token up.
+/// The version of the filter.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The metrics of one configuration.
 #[derive(Debug)]
 pub(super) struct Metrics {
-    allowed: Counters<Allowed>,
-    reasons: Counters<Reason>,
-    lookups: Counters<Lookup>,
-    outcomes: Counters<Outcome>,
-    introspection_ms: u32,
+    pub(super) counters: Counters,
+    /// What the host calls each counter, once it knows it.
+    ids: Vec<Cell<Option<u32>>>,
+    /// By the providers' positions.
+    durations: Vec<u32>,
     cache_entries: u32,
+    build_info: u32,
     reports_at_once: Cell<bool>,
 }
 
-/// Counters by the value that each one counts.
-#[derive(Debug)]
-struct Counters<T>(Vec<Counter<T>>);
-
-#[derive(Debug)]
-struct Counter<T> {
-    counts: T,
-    metric: u32,
-    /// What the host does not know of yet.
-    pending: Cell<i64>,
-}
-
 impl Metrics {
-    /// Defines all counters, so that they are there, at zero, from the start.
-    pub(super) fn define() -> Result<Self, Status> {
-        Ok(Self {
-            allowed: Counters::define(Allowed::ALL, |allowed| decision("allow", allowed.name()))?,
-            reasons: Counters::define(Reason::ALL, |reason| {
-                let result = if reason.is_error() { "error" } else { "deny" };
-                decision(result, reason.name())
-            })?,
-            lookups: Counters::define(Lookup::ALL, |lookup| {
-                format!("portvakt.cache.{}", lookup.name())
-            })?,
-            introspection_ms: hostcalls::define_metric(
-                MetricType::Histogram,
-                "portvakt.introspection_ms",
-            )?,
-            cache_entries: hostcalls::define_metric(MetricType::Gauge, "portvakt.cache_entries")?,
+    /// Defines most metrics, so that they are there, at zero, from the start.
+    pub(super) fn define(authorizer: &Authorizer) -> Result<Self, Status> {
+        let define = hostcalls::define_metric;
+        let providers = authorizer.providers().iter();
+        let providers = providers.map(|provider| provider.config().name.as_str());
+        let counters = Counters::new(authorizer.rules(), providers.clone());
+        let durations = providers.map(|provider| {
+            let name = Metric::IntrospectionDuration.with(&[provider]);
+            define(MetricType::Histogram, &name)
+        });
+        let metrics = Self {
+            ids: vec![Cell::new(None); counters.len()],
+            durations: durations.collect::<Result<_, _>>()?,
+            cache_entries: define(MetricType::Gauge, &Metric::CacheEntries.with(&[]))?,
+            build_info: define(MetricType::Gauge, &Metric::BuildInfo.with(&[VERSION]))?,
             reports_at_once: Cell::new(false),
-            outcomes: Counters::define(Outcome::ALL, |outcome| {
-                format!("portvakt.introspections.outcome.{}", outcome.name())
-            })?,
-        })
-    }
-
-    /// A request was decided.
-    pub(super) fn decided(&self, decision: &Decision) {
-        match decision {
-            Decision::Forward(grant) => self.allowed.count(&grant.allowed()),
-            Decision::ServeMetadata => self.allowed.count(&Allowed::Metadata),
-            Decision::Reject(rejection) => self.reasons.count(&rejection.reason()),
+            counters,
+        };
+        for position in metrics.counters.ahead() {
+            metrics.counter(position)?;
         }
-        self.counted();
+        Ok(metrics)
     }
 
-    /// A token's facts were looked for.
-    pub(super) fn looked_up(&self, lookup: Lookup) {
-        self.lookups.count(&lookup);
-        self.counted();
-    }
-
-    /// A callout came to something.
-    pub(super) fn answered(&self, outcome: Outcome) {
-        self.outcomes.count(&outcome);
+    /// What the host calls a counter, which is defined if it was not yet.
+    fn counter(&self, position: usize) -> Result<u32, Status> {
+        let id = self.ids.get(position).ok_or(Status::BadArgument)?;
+        if let Some(id) = id.get() {
+            return Ok(id);
+        }
+        let name = self.counters.name(position).ok_or(Status::BadArgument)?;
+        let defined = hostcalls::define_metric(MetricType::Counter, &name)?;
+        id.set(Some(defined));
+        Ok(defined)
     }
 
     /// Nobody will ask for reports any more: from now on each count is told at once.
@@ -88,7 +70,8 @@ impl Metrics {
         self.report();
     }
 
-    fn counted(&self) {
+    /// Something was counted outside the root context.
+    pub(super) fn counted(&self) {
         if self.reports_at_once.get() {
             self.report();
         }
@@ -96,57 +79,31 @@ impl Metrics {
 
     /// Tells the host what was counted since it was told last.
     pub(super) fn report(&self) {
-        self.allowed.report();
-        self.reasons.report();
-        self.lookups.report();
-        self.outcomes.report();
+        while let Some((position, count)) = self.counters.take() {
+            if let Ok(counter) = self.counter(position) {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                // A counter that cannot be incremented must not cost a request.
+                let _ = hostcalls::increment_metric(counter, count);
+            }
+        }
+    }
+
+    /// This version runs, or does not any more. Where it does it is said again and again, for
+    /// another configuration of it may have ended.
+    pub(super) fn runs(&self, is_so: bool) {
+        let _ = hostcalls::record_metric(self.build_info, is_so.into());
     }
 
     /// The endpoint took that long.
-    pub(super) fn took(&self, time: Duration) {
+    pub(super) fn took(&self, provider: ProviderId, time: Duration) {
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let _ = hostcalls::record_metric(self.introspection_ms, millis);
+        if let Some(duration) = self.durations.get(provider.position()) {
+            let _ = hostcalls::record_metric(*duration, millis);
+        }
     }
 
     /// This worker remembers so many tokens more, or less. The gauge is common to all workers.
     pub(super) fn remembers(&self, more: i64) {
         let _ = hostcalls::increment_metric(self.cache_entries, more);
-    }
-}
-
-fn decision(result: &str, reason: &str) -> String {
-    format!("portvakt.decisions.result.{result}.reason.{reason}")
-}
-
-impl<T: Copy + PartialEq> Counters<T> {
-    fn define<const N: usize>(values: [T; N], name: impl Fn(T) -> String) -> Result<Self, Status> {
-        let define = |counts| {
-            Ok(Counter {
-                counts,
-                metric: hostcalls::define_metric(MetricType::Counter, &name(counts))?,
-                pending: Cell::new(0),
-            })
-        };
-        values
-            .into_iter()
-            .map(define)
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-
-    fn count(&self, value: &T) {
-        if let Some(counter) = self.0.iter().find(|counter| counter.counts == *value) {
-            counter.pending.set(counter.pending.get().saturating_add(1));
-        }
-    }
-
-    fn report(&self) {
-        for counter in &self.0 {
-            let pending = counter.pending.take();
-            if pending > 0 {
-                // A counter that cannot be incremented must not cost a request.
-                let _ = hostcalls::increment_metric(counter.metric, pending);
-            }
-        }
     }
 }

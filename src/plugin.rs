@@ -11,24 +11,25 @@ use super::data::{HostData, now};
 use super::head::{HostPeer, request_id};
 use super::metrics::Metrics;
 use super::passage::Passage;
-use portvakt_core::authorizer::{Authorizer, Decision, Grant, UsedToken};
+use portvakt_core::authorizer::{Authorizer, Decision, Grant, Inquiry, Subject};
 use portvakt_core::cache::lookup::Lookup;
-use portvakt_core::callout::coordinator::Coordinator;
+use portvakt_core::callout::coordinators::Coordinators;
 use portvakt_core::callout::effect::Report;
-use portvakt_core::callout::single_flight::{Asked, CallId, WaiterId};
+use portvakt_core::callout::single_flight::{Asked, CallId, Question, WaiterId};
 use portvakt_core::introspection::error::Answer;
-use portvakt_core::introspection::health::{Rank, Transition};
-use portvakt_core::policy::RuleId;
+use portvakt_core::introspection::health::Transition;
 use portvakt_core::reply::rejection::Rejection;
 use portvakt_core::time::Time;
-use portvakt_core::token::id::{TokenDigest, TokenId};
+use portvakt_core::token::facts::TokenFacts;
+use portvakt_core::token::id::TokenDigest;
+use portvakt_core::token::providers::ProviderId;
 use portvakt_core::upstream::Edit;
 
 /// One configuration at work in one VM.
 #[derive(Debug)]
 pub(super) struct Plugin {
     pub(super) authorizer: Authorizer,
-    pub(super) coordinator: Coordinator<Waiter>,
+    pub(super) coordinators: Coordinators<Waiter>,
     pub(super) metrics: Metrics,
     queue: u32,
     /// How many tokens the gauge says that this plugin remembers.
@@ -38,8 +39,7 @@ pub(super) struct Plugin {
 /// A paused request, as it must be remembered to be decided on.
 #[derive(Debug)]
 pub(super) struct Waiter {
-    rule: RuleId,
-    id: TokenId,
+    inquiry: Inquiry,
     to_grpc: bool,
     passage: Passage,
 }
@@ -47,8 +47,8 @@ pub(super) struct Waiter {
 impl Plugin {
     pub(super) fn new(authorizer: Authorizer, metrics: Metrics, queue: u32) -> Self {
         Self {
+            coordinators: Coordinators::new(authorizer.providers().len()),
             authorizer,
-            coordinator: Coordinator::default(),
             metrics,
             queue,
             gauged: Cell::new(0),
@@ -65,41 +65,39 @@ impl Plugin {
     pub(super) fn wait(
         &self,
         stream: WaiterId,
-        token: &UsedToken,
-        rank: Rank,
+        inquiry: Inquiry,
+        question: Question,
         to_grpc: bool,
         passage: Passage,
     ) -> Option<CallId> {
-        let question = token.question(rank);
         let waiter = Waiter {
-            rule: token.rule,
-            id: question.token_id,
+            inquiry,
             to_grpc,
             passage,
         };
-        let provider = self.authorizer.provider();
+        let providers = self.authorizer.providers();
         let asked = self
-            .coordinator
-            .ask(question, stream, waiter, provider, now());
+            .coordinators
+            .ask(question, stream, waiter, providers, now());
         let Ok(Asked { call, is_new }) = asked else {
             return None;
         };
         if !is_new {
-            self.metrics.looked_up(Lookup::Coalesced);
+            self.looked_up(Lookup::Coalesced, inquiry.provider);
             return Some(call);
         }
-        self.metrics.looked_up(Lookup::Miss);
+        self.looked_up(Lookup::Miss, inquiry.provider);
         self.gauge_entries();
         if self.wake().is_err() {
-            self.coordinator.cancel(call);
+            self.coordinators.cancel(inquiry.provider, call);
             return None;
         }
         Some(call)
     }
 
     /// A token in use is asked about though nobody waits.
-    pub(super) fn renew(&self, token: &UsedToken) {
-        if self.coordinator.renew(token.question(Rank::Renewal), now()) {
+    pub(super) fn renew(&self, question: Question) {
+        if self.coordinators.renew(question, now()) {
             // Without the queue the token is asked about when its time is up.
             let _ = self.wake();
         }
@@ -107,17 +105,21 @@ impl Plugin {
 
     /// A call came to something: counts, and tells the operator what has changed. `request_id` is
     /// that of a request that waited for it.
-    pub(super) fn report(&self, report: &Report, request_id: Option<&str>) {
+    pub(super) fn report(&self, id: ProviderId, report: &Report, request_id: Option<&str>) {
         if let Some(outcome) = report.outcome {
-            self.metrics.answered(outcome);
+            self.metrics.counters.answered(outcome, id);
         }
         if let Some(took) = report.took {
-            self.metrics.took(took);
+            self.metrics.took(id, took);
         }
+        let Some(provider) = self.authorizer.providers().get(id) else {
+            return;
+        };
         let request = request_id.map(|id| format!(" request={id}"));
         let token = report.digest.map(|digest| format!(" token={digest}"));
+        let config = provider.config();
         let about = request.unwrap_or_default() + &token.unwrap_or_default();
-        let config = self.authorizer.provider().config();
+        let about = format!(" provider={:?}{about}", config.name);
         for transition in &report.transitions {
             match transition {
                 Transition::Began(error) => {
@@ -140,7 +142,7 @@ impl Plugin {
 
     /// Brings the gauge up to date.
     pub(super) fn gauge_entries(&self) {
-        self.gauge(self.authorizer.provider().remembers());
+        self.gauge(self.authorizer.providers().remembers());
     }
 
     fn gauge(&self, entries: usize) {
@@ -167,12 +169,10 @@ impl Plugin {
         }
     }
 
-    /// Tells the upstream what it is to know with the request in the effective context.
-    pub(super) fn edit(&self, grant: &Grant) {
-        if *grant == Grant::FailureMode {
-            set_reason(grant.allowed().name());
-        }
-        for edit in self.authorizer.edits(grant) {
+    /// Tells the upstream what it is to know with the request in the effective context; with the
+    /// facts for which it is let through, if it is for any.
+    fn edit(&self, facts: Option<&TokenFacts>) {
+        for edit in self.authorizer.edits(facts) {
             match edit {
                 Edit::RemoveHeader(name) => remove(MapType::HttpRequestHeaders, name),
                 Edit::SetHeader(name, value) => {
@@ -180,9 +180,9 @@ impl Plugin {
                     let _ = hostcalls::set_map_value_bytes(map, name, Some(value.as_bytes()));
                 }
                 Edit::SetFilterState(name, value) => {
-                    let name = format!("portvakt.{name}");
-                    let _ = hostcalls::set_property(vec![&name], Some(value.as_bytes()));
+                    set_filter_state(name, &value);
                 }
+                Edit::LeaveOut(omission) => self.metrics.counters.left_out(omission),
             }
         }
     }
@@ -199,22 +199,38 @@ impl Plugin {
     }
 
     /// What a request is about, for the log.
-    pub(super) fn subject(&self, rule: RuleId, digest: &TokenDigest) -> String {
-        let rule = self.authorizer.rule_name(rule);
-        format!(" token={digest} rule={rule:?}")
+    fn describe(&self, subject: Subject, digest: Option<TokenDigest>) -> String {
+        let rule = subject.rule.and_then(|id| self.authorizer.rules().get(id));
+        let rule = rule.map(|rule| format!(" rule={:?}", rule.name));
+        let provider = subject.provider;
+        let provider = provider.and_then(|id| self.authorizer.providers().get(id));
+        let provider = provider.map(|provider| format!(" provider={:?}", provider.config().name));
+        let token = digest.map(|digest| format!(" token={digest}"));
+        [token, rule, provider].into_iter().flatten().collect()
+    }
+
+    /// Tokens were looked for, this one among them.
+    pub(super) fn looked_up(&self, lookup: Lookup, provider: ProviderId) {
+        self.metrics.counters.looked_up(lookup, provider);
     }
 
     /// Decides for a waiter whose call was answered, and carries the decision out. The effective
     /// context must be the waiter's stream.
     pub(super) fn finish(&self, waiter: &Waiter, answer: &Answer, now: Time) {
-        let (decision, lookup) =
-            self.authorizer
-                .on_answer(waiter.rule, &waiter.id, answer, &HostPeer, &HostData, now);
+        let inquiry = &waiter.inquiry;
+        let (decision, lookup) = self
+            .authorizer
+            .on_answer(inquiry, answer, &HostPeer, &HostData, now);
         if let Some(lookup) = lookup {
-            self.metrics.looked_up(lookup);
+            self.looked_up(lookup, inquiry.provider);
         }
-        let subject = || self.subject(waiter.rule, &waiter.id.digest);
-        self.carry_out(&decision, &waiter.passage, || waiter.to_grpc, subject);
+        self.carry_out(
+            &decision,
+            inquiry.subject(),
+            || Some(inquiry.token_id.digest),
+            &waiter.passage,
+            || waiter.to_grpc,
+        );
         if waiter.passage.is_open() {
             // The last thing done for the stream: nothing may be changed after it.
             let _ = hostcalls::resume_http_request();
@@ -222,23 +238,35 @@ impl Plugin {
     }
 
     /// Carries out a decision about the stream in the effective context, whether it has waited or
-    /// not. `subject` is what the log says of it.
+    /// not. `digest` is what the log calls its token.
     pub(super) fn carry_out(
         &self,
         decision: &Decision,
+        subject: Subject,
+        digest: impl FnOnce() -> Option<TokenDigest>,
         passage: &Passage,
         to_grpc: impl FnOnce() -> bool,
-        subject: impl FnOnce() -> String,
     ) {
-        self.metrics.decided(decision);
+        self.metrics.counters.decided(decision, subject.rule);
+        let about = || self.describe(subject, digest());
         match decision {
             Decision::Forward(grant) => {
-                self.edit(grant);
+                if *grant == Grant::FailureMode {
+                    set_reason(grant.allowed().name());
+                }
+                self.edit(grant.facts());
+                passage.open();
+            }
+            Decision::Shadow(rejection) => {
+                set_filter_state("shadow_reason", rejection.reason().name());
+                log("would be refused", rejection, about);
+                self.edit(None);
                 passage.open();
             }
             Decision::ServeMetadata => self.serve_metadata(),
-            Decision::Reject(rejection) => reject(rejection, to_grpc(), subject),
+            Decision::Reject(rejection) => reject(rejection, to_grpc(), about),
         }
+        self.metrics.counted();
     }
 }
 
@@ -246,17 +274,15 @@ impl Plugin {
 impl Drop for Plugin {
     fn drop(&mut self) {
         self.metrics.report();
+        self.metrics.runs(false);
         self.gauge(0);
     }
 }
 
 /// Answers the stream in the effective context. `subject` is what the log says beside the reason.
 pub(super) fn reject(rejection: &Rejection, to_grpc: bool, subject: impl FnOnce() -> String) {
-    let reason = rejection.reason().name();
-    set_reason(reason);
-    if let Ok(LogLevel::Trace | LogLevel::Debug) = hostcalls::get_log_level() {
-        log_refusal(reason, &subject());
-    }
+    set_reason(rejection.reason().name());
+    log("refused", rejection, subject);
     let response = rejection.response(to_grpc);
     // The last thing done for the stream: nothing may be changed after it.
     let _ = hostcalls::send_http_response(
@@ -268,7 +294,12 @@ pub(super) fn reject(rejection: &Rejection, to_grpc: bool, subject: impl FnOnce(
 
 /// For the access log.
 fn set_reason(reason: &str) {
-    let _ = hostcalls::set_property(vec!["portvakt.reason"], Some(reason.as_bytes()));
+    set_filter_state("reason", reason);
+}
+
+fn set_filter_state(name: &str, value: &str) {
+    let name = format!("portvakt.{name}");
+    let _ = hostcalls::set_property(vec![&name], Some(value.as_bytes()));
 }
 
 /// To be asked is cheaper for Envoy than to remove what is not there, after which it would choose
@@ -283,6 +314,14 @@ fn remove(map: MapType, name: &str) {
     let _ = hostcalls::set_map_value_bytes(map, name, None);
 }
 
-fn log_refusal(reason: &str, subject: &str) {
-    debug!("refused: {reason} request={}{subject}", request_id());
+/// Says why the request in the effective context is refused, or would be. `subject` is asked for
+/// only if somebody reads it.
+fn log(what: &str, rejection: &Rejection, subject: impl FnOnce() -> String) {
+    if let Ok(LogLevel::Trace | LogLevel::Debug) = hostcalls::get_log_level() {
+        let reason = rejection.reason().name();
+        let cause = rejection.cause().map(|cause| format!(" ({cause})"));
+        let cause = cause.unwrap_or_default();
+        let (id, subject) = (request_id(), subject());
+        debug!("{what}: {reason}{cause} request={id}{subject}");
+    }
 }

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
 
-use log::{error, warn};
+use log::error;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, MapType, Status};
@@ -13,16 +13,19 @@ use proxy_wasm::types::{BufferType, ContextType, MapType, Status};
 use super::data::{HostData, now};
 use super::head::{property, request_id};
 use super::metrics::Metrics;
+use super::notice::warn_once;
 use super::plugin::{Plugin, Waiter};
 use super::stream::Stream;
-use portvakt_core::callout::effect::{Effect, Report, Turn};
+use portvakt_core::callout::effect::{Effect, Report};
 use portvakt_core::callout::provider::Provider;
 use portvakt_core::callout::single_flight::WaiterId;
 use portvakt_core::config::{self, Configured, Vm};
 use portvakt_core::introspection::error::{Answer, IntrospectionError, Misconfiguration};
 use portvakt_core::introspection::response::{MAX_BODY, Reply};
+use portvakt_core::request::trace::Trace;
 use portvakt_core::time::Time;
 use portvakt_core::token::extract::AccessToken;
+use portvakt_core::token::providers::ProviderId;
 
 /// A root context. Without a plugin it was never configured, and its streams are refused.
 pub(super) struct Root {
@@ -52,11 +55,11 @@ impl Root {
             warnings,
         } = config::parse(&json, &vm).map_err(|error| error.to_string())?;
         for warning in &warnings {
-            warn!("{warning}");
+            warn_once(&warning.to_string());
         }
         let host_error = |status: Status| format!("the host refused: {status:?}");
-        let metrics = Metrics::define().map_err(host_error)?;
-        authorizer.provider().prepare(&HostData);
+        let metrics = Metrics::define(&authorizer).map_err(host_error)?;
+        authorizer.providers().prepare(&HostData);
         let queue = hostcalls::register_shared_queue(&self.queue_name()).map_err(host_error)?;
         Ok(Plugin::new(authorizer, metrics, queue))
     }
@@ -69,24 +72,23 @@ impl Root {
     }
 
     /// Carries out what follows from an event.
-    fn run(&self, plugin: &Plugin, mut turn: Turn, now: Time) {
-        let provider = plugin.authorizer.provider();
-        let mut next = || {
-            plugin
-                .coordinator
-                .next_effect(&mut turn, provider, &HostData, now)
-        };
-        while let Some(effect) = next() {
+    fn run(&self, plugin: &Plugin, now: Time) {
+        let (coordinators, providers) = (&plugin.coordinators, plugin.authorizer.providers());
+        let mut turn = coordinators.turn();
+        let mut next = || coordinators.next_effect(&mut turn, providers, &HostData, now);
+        while let Some((id, effect)) = next() {
             match effect {
-                Effect::Dispatch { call, token } => {
-                    let result = dispatch(provider, &token);
-                    let coordinator = &plugin.coordinator;
-                    coordinator.dispatched(call, result, provider, &HostData, now);
+                Effect::Dispatch { call, token, trace } => {
+                    let result = match providers.get(id) {
+                        Some(provider) => dispatch(provider, &token, trace.as_ref()),
+                        None => Err(IntrospectionError::NotDispatched),
+                    };
+                    coordinators.dispatched(id, call, result, providers, &HostData, now);
                 }
                 Effect::Finish { waiters, answer } => {
                     self.finish(plugin, &waiters, &answer, now);
                 }
-                Effect::Report(report) => self.report(plugin, &report),
+                Effect::Report(report) => self.report(plugin, id, &report),
                 Effect::Wake => {
                     if plugin.wake().is_err() {
                         error!("the host lost the queue: requests that wait will time out");
@@ -98,18 +100,19 @@ impl Root {
             }
         }
         plugin.gauge_entries();
+        plugin.metrics.runs(true);
         plugin.metrics.report();
     }
 
-    fn report(&self, plugin: &Plugin, report: &Report) {
+    fn report(&self, plugin: &Plugin, id: ProviderId, report: &Report) {
         let waiter = report.waiter.filter(|_| !report.transitions.is_empty());
         let request_id = waiter.and_then(|stream| {
             let is_there = hostcalls::set_effective_context(stream).is_ok();
-            let id = is_there.then(request_id);
+            let request_id = is_there.then(request_id);
             let _ = hostcalls::set_effective_context(self.context_id);
-            id
+            request_id
         });
-        plugin.report(report, request_id.as_deref());
+        plugin.report(id, report, request_id.as_deref());
     }
 
     fn finish(&self, plugin: &Plugin, waiters: &[(WaiterId, Waiter)], answer: &Answer, now: Time) {
@@ -152,11 +155,11 @@ impl Context for Root {
                 && response_header("x-envoy-upstream-service-time").is_some(),
             body: body.as_deref(),
         };
-        let provider = plugin.authorizer.provider();
+        let providers = plugin.authorizer.providers();
         plugin
-            .coordinator
-            .responded(callout, reply, provider, &HostData, now);
-        self.run(plugin, Turn::default(), now);
+            .coordinators
+            .responded(callout, reply, providers, &HostData, now);
+        self.run(plugin, now);
     }
 }
 
@@ -167,7 +170,7 @@ impl RootContext for Root {
                 let plugin = self.plugin.insert(Rc::new(plugin));
                 // Sets the clock.
                 let plugin = Rc::clone(plugin);
-                self.run(&plugin, Turn::default(), now());
+                self.run(&plugin, now());
                 true
             }
             Err(line) => {
@@ -180,15 +183,16 @@ impl RootContext for Root {
     fn on_queue_ready(&mut self, queue: u32) {
         while let Ok(Some(_)) = hostcalls::dequeue_shared_queue(queue) {}
         if let Some(plugin) = &self.plugin {
-            self.run(plugin, Turn::default(), now());
+            self.run(plugin, now());
         }
     }
 
     fn on_tick(&mut self) {
         if let Some(plugin) = &self.plugin {
             let now = now();
-            let turn = plugin.coordinator.tick(plugin.authorizer.provider(), now);
-            self.run(plugin, turn, now);
+            let providers = plugin.authorizer.providers();
+            plugin.coordinators.tick(providers, &HostData, now);
+            self.run(plugin, now);
         }
     }
 
@@ -205,10 +209,15 @@ impl RootContext for Root {
     }
 }
 
-fn dispatch(provider: &Provider, token: &AccessToken) -> Result<u32, IntrospectionError> {
+fn dispatch(
+    provider: &Provider,
+    token: &AccessToken,
+    trace: Option<&Trace>,
+) -> Result<u32, IntrospectionError> {
     let config = provider.config();
     let request = config.request(token);
     let headers = request.headers.iter().map(|(n, v)| (*n, v.as_str()));
+    let headers = headers.chain(trace.into_iter().flat_map(Trace::headers));
     hostcalls::dispatch_http_call(
         &config.cluster,
         headers.collect(),

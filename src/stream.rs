@@ -16,6 +16,8 @@ use portvakt_core::callout::single_flight::CallId;
 use portvakt_core::introspection::health::Rank;
 use portvakt_core::reply::rejection::Rejection;
 use portvakt_core::request::head::is_grpc;
+use portvakt_core::request::trace::Trace;
+use portvakt_core::token::providers::ProviderId;
 
 /// One HTTP stream.
 pub(super) struct Stream {
@@ -23,7 +25,7 @@ pub(super) struct Stream {
     root_id: u32,
     plugin: Option<Rc<Plugin>>,
     passage: Passage,
-    waits_for: Option<CallId>,
+    waits_for: Option<(ProviderId, CallId)>,
 }
 
 impl Stream {
@@ -38,25 +40,23 @@ impl Stream {
     }
 
     fn wait(&mut self, plugin: &Plugin, head: &HostHead, token: &UsedToken, rank: Rank) {
+        let inquiry = token.inquiry();
+        let question = token.question(rank, Trace::of(head));
         let passage = self.passage.clone();
-        self.waits_for = plugin.wait(self.context_id, token, rank, is_grpc(head), passage);
+        let call = plugin.wait(self.context_id, inquiry, question, is_grpc(head), passage);
+        self.waits_for = call.map(|call| (inquiry.provider, call));
         if self.waits_for.is_some() {
             hold_back(self.context_id, self.root_id);
         } else {
-            self.carry_out(plugin, head, &plugin.authorizer.endpoint_out(), || {
-                plugin.subject(token.rule, &token.id().digest)
-            });
+            let decision = plugin.authorizer.endpoint_out(inquiry.rule);
+            self.carry_out(plugin, head, &decision, token);
         }
     }
 
-    fn carry_out(
-        &self,
-        plugin: &Plugin,
-        head: &HostHead,
-        decision: &Decision,
-        subject: impl FnOnce() -> String,
-    ) {
-        plugin.carry_out(decision, &self.passage, || is_grpc(head), subject);
+    fn carry_out(&self, plugin: &Plugin, head: &HostHead, decision: &Decision, token: &UsedToken) {
+        let digest = || Some(token.id().digest);
+        let to_grpc = || is_grpc(head);
+        plugin.carry_out(decision, token.subject(), digest, &self.passage, to_grpc);
     }
 }
 
@@ -74,23 +74,24 @@ impl HttpContext for Stream {
             .authorizer
             .on_request(&head, &HostPeer, &HostData, now);
         match step {
-            Step::Decided(decision) => self.carry_out(&plugin, &head, &decision, String::new),
+            Step::Decided(decision, subject) => {
+                let to_grpc = || is_grpc(&head);
+                plugin.carry_out(&decision, subject, || None, &self.passage, to_grpc);
+            }
             Step::Known {
                 decision,
                 lookup,
                 token,
                 is_due,
             } => {
-                plugin.metrics.looked_up(lookup);
+                plugin.looked_up(lookup, token.provider());
                 if lookup == Lookup::SharedHit {
                     plugin.gauge_entries();
                 }
                 if is_due {
-                    plugin.renew(&token);
+                    plugin.renew(token.question(Rank::Renewal, Trace::of(&head)));
                 }
-                self.carry_out(&plugin, &head, &decision, || {
-                    plugin.subject(token.rule, &token.id().digest)
-                });
+                self.carry_out(&plugin, &head, &decision, &token);
             }
             Step::Introspect(token, rank) => self.wait(&plugin, &head, &token, rank),
         }
@@ -114,8 +115,8 @@ impl HttpContext for Stream {
 /// A stream that ends while it waits waits no more: nobody may answer it.
 impl Drop for Stream {
     fn drop(&mut self) {
-        if let (Some(plugin), Some(call)) = (&self.plugin, self.waits_for) {
-            plugin.coordinator.leave(call, self.context_id);
+        if let (Some(plugin), Some((provider, call))) = (&self.plugin, self.waits_for) {
+            plugin.coordinators.leave(provider, call, self.context_id);
         }
     }
 }

@@ -4,6 +4,7 @@ use dev_idp::{Fault, Mint};
 use serde_json::{Value, json};
 
 use crate::gateway::{Form, Gateway, Setup, plugin, until};
+use crate::stats::decisions;
 
 /// What an answer must be.
 struct Expected {
@@ -34,7 +35,7 @@ async fn check(
         "deny"
     };
     let reason = expected.reason;
-    let metric = format!("wasmcustom.portvakt.decisions.result.{result}.reason.{reason}");
+    let metric = decisions(result, reason);
     // Filter state, by way of the access log: the last field of the request's line.
     let lines = || gateway.log().matches(&format!(" {reason}\n")).count();
     let (counted, logged) = (gateway.stat(&metric).await, lines());
@@ -196,10 +197,11 @@ async fn refusals(form: Form) {
     let expected = expect(503, None, "endpoint_out");
     check(&gateway, "outage", "/api/x", Some(&unknown), &expected).await;
 
-    let labels = r#"portvakt_decisions{result="deny",reason="insufficient_scope"} 2"#;
+    let labels =
+        r#"portvakt_decisions_total{result="deny",reason="insufficient_scope",rule="rules[1]"} 2"#;
     let prometheus = gateway.prometheus().await;
     assert!(prometheus.contains(labels), "{prometheus}");
-    let labels = r#"portvakt_introspections{outcome="status"} 1"#;
+    let labels = r#"portvakt_introspections_total{outcome="status",provider="default"} 1"#;
     assert!(prometheus.contains(labels), "{prometheus}");
     assert_eq!(
         gateway.idp.api_requests(),

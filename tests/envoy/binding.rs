@@ -27,7 +27,9 @@ use crate::client::{Answer, head, read_answer};
 use crate::gateway::{Gateway, Setup, at, plugin, until};
 
 const INVALID_TOKEN: &str = r#"Bearer realm="test", error="invalid_token""#;
-const REFUSALS: &str = "wasmcustom.portvakt.decisions.result.deny.reason.binding";
+fn refusals() -> String {
+    decisions("deny", "binding")
+}
 
 /// The name that the gateway's certificate is for.
 const NAME: &str = "gateway";
@@ -45,6 +47,7 @@ enum Client {
     PlainText,
 }
 
+use crate::stats::{decisions, lookups};
 use Client::{Nobody, PlainText, Right, Wrong};
 
 /// An authority, and those whom it has certified: made anew each time that the tests run.
@@ -267,7 +270,7 @@ async fn a_token_is_worth_something_to_whom_it_was_issued() {
     ] {
         refused += check(&gateway, case, &cnf, expected).await;
     }
-    gateway.assert_stat(REFUSALS, refused).await;
+    gateway.assert_stat(&refusals(), refused).await;
     let logged = || gateway.log().matches(" binding\n").count();
     until("all refusals are in the access log", async || {
         u64::try_from(logged()).unwrap() == refused
@@ -333,10 +336,8 @@ async fn a_hundred_who_wait_for_one_callout_are_told_each_for_itself() {
     }
     assert_eq!(gateway.idp.introspections(), 1);
     assert_eq!(gateway.idp.api_requests(), 50);
-    gateway.assert_stat(REFUSALS, 50).await;
-    gateway
-        .assert_stat("wasmcustom.portvakt.cache.coalesced", 99)
-        .await;
+    gateway.assert_stat(&refusals(), 50).await;
+    gateway.assert_stat(&lookups("coalesced"), 99).await;
     gateway.assert_well().await;
 }
 
@@ -355,7 +356,7 @@ async fn what_another_worker_knows_is_bound_too() {
             let answer = client.get(&gateway, "/api/x", Some(&token)).await;
             assert_answer("then", &answer, status);
         }
-        gateway.stat("wasmcustom.portvakt.cache.shared_hit").await > 0
+        gateway.stat(&lookups("shared_hit")).await > 0
     })
     .await;
     assert_eq!(gateway.idp.introspections(), 1);
@@ -376,7 +377,7 @@ async fn an_outage_unbinds_nothing() {
             let answer = client.get(&gateway, "/api/x", Some(&token)).await;
             assert_answer(&format!("{client:?}"), &answer, status);
         }
-        gateway.stat("wasmcustom.portvakt.cache.stale").await >= 4
+        gateway.stat(&lookups("stale")).await >= 4
     })
     .await;
     gateway.assert_well().await;

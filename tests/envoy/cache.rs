@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::client::{read_answer, send_head};
 use crate::gateway::{Gateway, Setup, plugin, until};
+use crate::stats::{decisions, lookups};
 
 fn with_cache(cache: Value) -> Setup {
     let mut plugin = plugin();
@@ -19,12 +20,12 @@ fn with_cache(cache: Value) -> Setup {
 }
 
 async fn assert_cache_stat(gateway: &Gateway, name: &str, expected: u64) {
-    let metric = format!("wasmcustom.portvakt.cache.{name}");
+    let metric = lookups(name);
     gateway.assert_stat(&metric, expected).await;
 }
 
 async fn until_cache_stat_rises(gateway: &Gateway, name: &str) {
-    let metric = format!("wasmcustom.portvakt.cache.{name}");
+    let metric = lookups(name);
     until("the metric rises", async || gateway.stat(&metric).await > 0).await;
 }
 
@@ -49,12 +50,12 @@ async fn a_token_is_asked_about_once_whatever_comes_of_it() {
     }
     assert_cache_stat(&gateway, "miss", 4).await;
     gateway
-        .assert_stat("wasmcustom.portvakt.cache_entries", 4)
+        .assert_stat("wasmcustom.portvakt_cache_entries", 4)
         .await;
     // Envoy merges histograms every few seconds.
     until("the histogram is there", async || {
         let all = gateway.prometheus().await;
-        all.contains("portvakt_introspection_ms_count{} 4")
+        all.contains(r#"portvakt_introspection_duration_milliseconds_count{provider="default"} 4"#)
     })
     .await;
     gateway.assert_well().await;
@@ -88,7 +89,7 @@ async fn without_a_cache_each_request_is_asked_about() {
     }
     assert_eq!(gateway.idp.introspections(), 6);
     gateway
-        .assert_stat("wasmcustom.portvakt.cache_entries", 0)
+        .assert_stat("wasmcustom.portvakt_cache_entries", 0)
         .await;
 }
 
@@ -172,7 +173,7 @@ async fn six_hundred_tokens_through_a_hundred_entries() {
                 };
                 assert_eq!(answer.status, status);
             }
-            let entries = gateway.stat("wasmcustom.portvakt.cache_entries").await;
+            let entries = gateway.stat("wasmcustom.portvakt_cache_entries").await;
             assert!(entries <= 200, "{entries} entries");
         }
     };
@@ -344,7 +345,7 @@ async fn a_full_circuit_breaker_stops_no_known_token_and_lets_no_other_in() {
     .await;
     until("the known token's time is up", async || {
         assert_eq!(gateway.get_with(&known).await.status, 200);
-        gateway.stat("wasmcustom.portvakt.cache.stale").await > 0
+        gateway.stat(&lookups("stale")).await > 0
     })
     .await;
     let unknown = gateway.get_with("garbage").await;
@@ -352,7 +353,7 @@ async fn a_full_circuit_breaker_stops_no_known_token_and_lets_no_other_in() {
         unknown.status, 503,
         "it waited, but not for ever: {unknown:?}"
     );
-    let allowed = "wasmcustom.portvakt.decisions.result.allow.reason.failure_mode";
+    let allowed = &decisions("allow", "failure_mode");
     gateway.assert_stat(allowed, 0).await;
     drop(flood);
     gateway.assert_well().await;
@@ -365,7 +366,7 @@ async fn failure_mode_allow() {
     let gateway = Gateway::start(setup).await;
     assert_eq!(gateway.get_with("garbage").await.status, 401);
     gateway.idp.set_fault(Some(Fault::Outage));
-    let metric = "wasmcustom.portvakt.decisions.result.allow.reason.failure_mode";
+    let metric = &decisions("allow", "failure_mode");
     assert_eq!(gateway.get_with(&gateway.token("other")).await.status, 200);
     until("the access log says so", async || {
         gateway.log().contains(" failure_mode\n")

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::client::Answer;
 use crate::gateway::{Form, Gateway, Setup, plugin};
+use crate::stats::decisions;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
@@ -79,7 +80,7 @@ async fn check(resource: Option<&str>, form: Form, is_open: bool, requests: &[(&
         }
     }
     assert_eq!(gateway.idp.introspections(), 0);
-    let metric = "wasmcustom.portvakt.decisions.result.allow.reason.metadata";
+    let metric = &decisions("allow", "metadata");
     gateway.assert_stat(metric, by_filter).await;
     gateway.assert_well().await;
 }

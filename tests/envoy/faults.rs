@@ -4,6 +4,7 @@ use dev_idp::Fault;
 use serde_json::json;
 
 use crate::gateway::{Gateway, Setup, at, plugin, until};
+use crate::stats::introspections;
 
 fn body(status: u16, body: &str) -> Fault {
     Fault::Body {
@@ -14,7 +15,7 @@ fn body(status: u16, body: &str) -> Fault {
 
 /// A good token's request fails as it should, and is counted as it should.
 async fn check(gateway: &Gateway, fault: Fault, outcome: &str) {
-    let metric = format!("wasmcustom.portvakt.introspections.outcome.{outcome}");
+    let metric = introspections(outcome);
     let before = gateway.stat(&metric).await;
     gateway.idp.set_fault(Some(fault.clone()));
     let token = gateway.token("api:read");
@@ -49,7 +50,7 @@ async fn an_endpoint_that_is_slow() {
     gateway.idp.set_fault(Some(Fault::Hold));
     let answer = gateway.get_with(&gateway.token("api:read")).await;
     assert_eq!(answer.status, 503, "{answer:?}");
-    let timeout = "wasmcustom.portvakt.introspections.outcome.timeout";
+    let timeout = &introspections("timeout");
     gateway.assert_stat(timeout, 1).await;
     gateway.assert_well().await;
 }
@@ -124,10 +125,7 @@ async fn an_identity_provider_that_is_switched_off_lets_nobody_in() {
         assert_eq!(gateway.get_with(token).await.status, 503, "{token}");
     }
     gateway
-        .assert_stat(
-            "wasmcustom.portvakt.introspections.outcome.misconfigured",
-            2,
-        )
+        .assert_stat(&introspections("misconfigured"), 2)
         .await;
     assert!(
         gateway.log().contains("`introspection.identity_provider`"),
@@ -224,7 +222,7 @@ async fn an_endpoint_that_is_not_there() {
         let answer = gateway.get_with(&gateway.token("api:read")).await;
         assert_eq!(answer.status, 503, "{answer:?}");
     }
-    let unreachable = "wasmcustom.portvakt.introspections.outcome.unreachable";
+    let unreachable = &introspections("unreachable");
     gateway.assert_stat(unreachable, 3).await;
     let told = gateway.log().matches("tokens cannot be checked").count();
     assert_eq!(told, 1, "an outage is told once: {}", gateway.log());
@@ -258,7 +256,7 @@ async fn a_cluster_that_is_not_there() {
         "{}",
         gateway.log()
     );
-    let misconfigured = "wasmcustom.portvakt.introspections.outcome.misconfigured";
+    let misconfigured = &introspections("misconfigured");
     gateway.assert_stat(misconfigured, 1).await;
 }
 
@@ -289,7 +287,7 @@ async fn a_full_circuit_breaker() {
         let requests = tokens.iter().map(|token| gateway.get_with(token));
         let all = futures_util::future::join_all(requests);
         let release = async {
-            let metric = "wasmcustom.portvakt.introspections.outcome.unreachable";
+            let metric = &introspections("unreachable");
             until("most were turned away", async || {
                 gateway.stat(metric).await >= 38
             })

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{Answer, get, request};
+use crate::stats::matches;
 
 /// How long to wait for a condition before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -305,10 +306,9 @@ impl Gateway {
     /// The value of one of Envoy's counters or gauges; 0 if it does not exist yet.
     pub async fn stat(&self, name: &str) -> u64 {
         let stats = get(self.admin, "/stats?usedonly", &[]).await.text();
-        let value = stats
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        value.map_or(0, |value| value.parse().unwrap())
+        let lines = stats.lines().filter_map(|line| line.split_once(": "));
+        let values = lines.filter(|(found, _)| matches(name, found));
+        values.map(|(_, value)| value.parse::<u64>().unwrap()).sum()
     }
 
     /// One of Envoy's counters or gauges comes to this. The filter reports what it counted once a

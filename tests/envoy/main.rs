@@ -61,6 +61,7 @@ mod sample;
 mod settings;
 mod smuggling;
 mod spelling;
+mod stats;
 mod targets;
 mod trailers;
 mod unknown_tokens;

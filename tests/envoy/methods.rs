@@ -7,6 +7,7 @@ use crate::client::{answer, http2};
 use crate::gateway::{CONNECTION_MANAGER, Gateway, Setup, at, plugin, until};
 use crate::rules::End::{Ambiguous, Envoy, NoRule, Open, Rule};
 use crate::rules::{End, check};
+use crate::stats::decisions;
 
 const ORIGIN: &str = "origin: https://app.example.com";
 const ASKS: &str = "access-control-request-method: PUT";
@@ -98,7 +99,7 @@ async fn preflights() {
         check(&gateway, &head, expected).await;
         passed += u64::from(expected == Open);
     }
-    let reason = "wasmcustom.portvakt.decisions.result.allow.reason.preflight";
+    let reason = &decisions("allow", "preflight");
     gateway.assert_stat(reason, passed).await;
     end(&gateway).await;
 }
@@ -267,7 +268,7 @@ async fn methods_that_are_overridden() {
             }
         }
     }
-    let reason = "wasmcustom.portvakt.decisions.result.deny.reason.ambiguous_method";
+    let reason = &decisions("deny", "ambiguous_method");
     gateway.assert_stat(reason, refused).await;
     until("the access log says so", async || {
         gateway.log().contains(" ambiguous_method\n")

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::client::Answer;
 use crate::gateway::{Gateway, Setup, plugin};
+use crate::stats::decisions;
 
 const ISSUER: &str = "https://test.maskinporten.no/";
 
@@ -97,13 +98,12 @@ async fn hopeless_tokens_are_answered_like_inactive_ones() {
             answers.push((case, check(&gateway, case, token, (401, 0)).await));
         }
     }
-    let denied = "wasmcustom.portvakt.decisions.result.deny.reason";
     let refused = u64::try_from(answers.len()).unwrap();
     gateway
-        .assert_stat(&format!("{denied}.precheck"), refused)
+        .assert_stat(&decisions("deny", "precheck"), refused)
         .await;
     gateway
-        .assert_stat(&format!("{denied}.invalid_token"), 0)
+        .assert_stat(&decisions("deny", "invalid_token"), 0)
         .await;
 
     let inactive = gateway.idp.mint(&Mint::default().kid(Kid::Unknown));
@@ -129,7 +129,7 @@ async fn what_may_be_right_is_asked_about() {
         let token = gateway.idp.mint(&token);
         check(&gateway, case, &token, (status, 1)).await;
     }
-    let precheck = "wasmcustom.portvakt.decisions.result.deny.reason.precheck";
+    let precheck = &decisions("deny", "precheck");
     gateway.assert_stat(precheck, 0).await;
     gateway.assert_well().await;
 }

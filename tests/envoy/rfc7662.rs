@@ -4,6 +4,7 @@ use dev_idp::{Client, Fault, Mint};
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, Setup, filter_config, plugin};
+use crate::stats::introspections;
 
 const ID: &str = "my:api";
 const SECRET: &str = "p:w +%æ";
@@ -99,14 +100,14 @@ async fn with_each_client_authentication() {
 async fn our_own_wrong_secret_is_not_the_clients_fault() {
     let wrong = json!({ "method": "client_secret_basic", "client_id": ID, "secret": { "inline": "wrong" } });
     let gateway = check(setup(Some((ID, SECRET)), Some(wrong)), 503).await;
-    let misconfigured = "wasmcustom.portvakt.introspections.outcome.misconfigured";
+    let misconfigured = &introspections("misconfigured");
     gateway.assert_stat(misconfigured, 1).await;
     assert!(gateway.log().contains("introspection is misconfigured"));
 }
 
 /// How often introspection has come to this.
 async fn count(gateway: &Gateway, outcome: &str) -> u64 {
-    let metric = format!("wasmcustom.portvakt.introspections.outcome.{outcome}");
+    let metric = introspections(outcome);
     gateway.stat(&metric).await
 }
 
@@ -143,12 +144,10 @@ async fn a_refusal_that_speaks_of_the_token_is_an_inactive_token() {
             assert_eq!(gateway.idp.introspections(), asked + 1, "it is remembered");
         }
         gateway
-            .assert_stat(
-                "wasmcustom.portvakt.introspections.outcome.inactive_status",
-                2,
-            )
+            .assert_stat(&introspections("inactive_status"), 2)
             .await;
-        let label = r#"portvakt_introspections{outcome="inactive_status"} 2"#;
+        let label =
+            r#"portvakt_introspections_total{outcome="inactive_status",provider="default"} 2"#;
         assert!(gateway.prometheus().await.contains(label));
         for outcome in ["inactive", "misconfigured"] {
             assert_eq!(count(&gateway, outcome).await, 0, "{outcome}");
@@ -191,10 +190,7 @@ async fn any_other_refusal_is_ours() {
         );
     }
     gateway
-        .assert_stat(
-            "wasmcustom.portvakt.introspections.outcome.misconfigured",
-            4,
-        )
+        .assert_stat(&introspections("misconfigured"), 4)
         .await;
     assert_eq!(count(&gateway, "inactive_status").await, 0);
     gateway.assert_well().await;

@@ -16,6 +16,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::client::{Answer, answer, http2};
 use crate::gateway::{Gateway, Setup, at, filter_config, validate_yaml};
+use crate::stats::introspections;
 
 const ENVOY_YAML: &str = include_str!("../../envoy.yaml");
 const RFC7662_YAML: &str = include_str!("../../examples/rfc7662.yaml");
@@ -272,7 +273,7 @@ async fn an_rfc7662_endpoint_behind_tls() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_are_not_the_clients_fault() {
     let gateway = check_rfc7662("idp.example.com", basic("my-api", "wrong"), 503).await;
-    let misconfigured = "wasmcustom.portvakt.introspections.outcome.misconfigured";
+    let misconfigured = &introspections("misconfigured");
     gateway.assert_stat(misconfigured, 3).await;
 }
 

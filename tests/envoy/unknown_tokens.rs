@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::client::http2;
 use crate::gateway::{Gateway, Setup, at, plugin, until};
+use crate::stats::{decisions, lookups};
 
 /// How many requests with junk there are at a time.
 const AT_A_TIME: usize = 20;
@@ -58,7 +59,7 @@ async fn a_client_with_a_known_token_does_not_notice_it() {
             is_over.store(true, Ordering::SeqCst);
         };
         join(join_all((0..AT_A_TIME).map(|_| junk())), good).await;
-        let allowed = "wasmcustom.portvakt.decisions.result.allow.reason.failure_mode";
+        let allowed = &decisions("allow", "failure_mode");
         gateway.assert_stat(allowed, 0).await;
         assert!(sent.load(Ordering::SeqCst) > 3 * AT_A_TIME);
         gateway.assert_well().await;
@@ -158,7 +159,7 @@ async fn an_endpoint_without_a_host() {
     .await;
     until("the known token's time is up", async || {
         assert_eq!(gateway.get_with(&known).await.status, 200);
-        gateway.stat("wasmcustom.portvakt.cache.stale").await > 3
+        gateway.stat(&lookups("stale")).await > 3
     })
     .await;
     let unknown = gateway.get_with(&gateway.token("api:read unknown")).await;

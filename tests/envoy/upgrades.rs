@@ -16,6 +16,7 @@ use crate::client::{answer, http2, raw};
 use crate::gateway::{
     CONNECTION_MANAGER, Gateway, PausedHead, Setup, at, speak_http2_to_the_api, until,
 };
+use crate::stats;
 
 with_either_paused_head![
     a_websocket_is_decided_on_once,
@@ -24,9 +25,6 @@ with_either_paused_head![
     a_grpc_stream_is_decided_on_once,
     a_grpc_stream_that_is_refused_never_reaches_the_api,
 ];
-
-const TOKEN: &str = "wasmcustom.portvakt.decisions.result.allow.reason.token";
-const ANONYMOUS: &str = "wasmcustom.portvakt.decisions.result.allow.reason.anonymous";
 
 /// An API that takes every upgrade and echoes what comes then. Dropping it ends it.
 struct Echo {
@@ -136,10 +134,11 @@ async fn assert_echo(socket: &mut TcpStream, bytes: &[u8]) {
 /// How many requests were let in by their token. What was counted before the anonymous request is
 /// reported with it at the latest.
 async fn decisions(gateway: &Gateway) -> u64 {
-    let before = gateway.stat(ANONYMOUS).await;
+    let anonymous = stats::decisions("allow", "anonymous");
+    let before = gateway.stat(&anonymous).await;
     assert_eq!(gateway.get("/open", &[]).await.status, 200);
-    gateway.assert_stat(ANONYMOUS, before + 1).await;
-    gateway.stat(TOKEN).await
+    gateway.assert_stat(&anonymous, before + 1).await;
+    gateway.stat(&stats::decisions("allow", "token")).await
 }
 
 async fn a_websocket_is_decided_on_once(paused_head: PausedHead) {

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::client::{answer, http2, read_answer, send_head};
 use crate::gateway::{Gateway, PausedHead, Setup, until};
+use crate::stats::introspections;
 
 with_either_paused_head![
     a_hundred_with_one_token_share_a_callout_and_the_first_one_leaves,
@@ -71,7 +72,7 @@ async fn everybody_leaves(paused_head: PausedHead) {
     drop(clients);
     until_active(&gateway, 0).await;
     gateway.idp.set_fault(None);
-    let active = "wasmcustom.portvakt.introspections.outcome.active";
+    let active = &introspections("active");
     until("the answer is there", async || {
         gateway.stat(active).await == 1
     })

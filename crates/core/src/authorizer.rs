@@ -180,6 +180,11 @@ impl UsedToken {
         }
     }
 
+    /// Whom to ask about it.
+    pub fn provider(&self) -> ProviderId {
+        self.provider
+    }
+
     /// What a request that uses it waits for.
     pub fn inquiry(&self) -> Inquiry {
         Inquiry {
@@ -273,9 +278,9 @@ impl Authorizer {
         self.managed_headers().chain([self.token.header.as_str()])
     }
 
-    /// What is changed in a request that goes on.
-    pub fn edits<'a>(&'a self, grant: &'a Grant) -> impl Iterator<Item = Edit<'a>> {
-        self.forwarding.edits(grant.facts())
+    /// What is changed in a request that goes on; with the facts for which it does.
+    pub fn edits<'a>(&'a self, facts: Option<&'a TokenFacts>) -> impl Iterator<Item = Edit<'a>> {
+        self.forwarding.edits(facts)
     }
 
     /// The metadata of the API, as JSON.

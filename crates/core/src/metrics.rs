@@ -209,41 +209,56 @@ pub struct Counters {
 impl Counters {
     /// Counters for these rules and providers.
     pub fn new<'a>(rules: &Rules, providers: impl Iterator<Item = &'a str>) -> Self {
+        let rules = RuleLabels::new(rules);
+        let decisions = rules.names.len().saturating_mul(Counted::ALL);
         let mut counters = Self {
-            rules: RuleLabels::new(rules),
+            rules,
             providers: providers.map(str::to_owned).collect(),
             pending: Vec::new(),
             dirty: RefCell::default(),
         };
-        let (_, all) = counters.names();
-        counters.pending = vec![Cell::new(0); all.count()];
+        let all = counters.before_decisions().saturating_add(decisions);
+        counters.pending = vec![Cell::new(0); all];
         counters
     }
 
-    /// Their names at the host, in the order of their positions, and how many of them make sense
-    /// ahead: what is counted for rules is too much, and comes as it is needed.
-    pub fn names(&self) -> (usize, impl Iterator<Item = String>) {
-        let providers = || self.providers.iter().map(String::as_str);
-        let lookups = providers().flat_map(|provider| {
-            let name = move |lookup: Lookup| Metric::Lookups.with(&[lookup.name(), provider]);
-            Lookup::ALL.map(name)
-        });
-        let outcomes = providers().flat_map(|provider| {
-            let name =
-                move |outcome: Outcome| Metric::Introspections.with(&[outcome.name(), provider]);
-            Outcome::ALL.map(name)
-        });
-        let omissions = Omission::ALL
-            .map(|omission| Metric::ClaimsNotForwarded.with(&[omission.name()]))
-            .into_iter();
-        let decisions = self.rules.names.iter().flat_map(|rule| {
-            Counted::all().map(move |counted| {
-                let verdict = counted.verdict().name();
-                Metric::Decisions.with(&[verdict, counted.reason(), rule])
-            })
-        });
-        let ahead = lookups.chain(outcomes).chain(omissions);
-        (self.before_decisions(), ahead.chain(decisions))
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Those that make sense ahead, at zero. What is counted for rules is too much, and comes as
+    /// it is needed.
+    pub fn ahead(&self) -> std::ops::Range<usize> {
+        0..self.before_decisions()
+    }
+
+    /// The name of a counter at the host.
+    pub fn name(&self, position: usize) -> Option<String> {
+        let is_behind = |first: usize| position.checked_sub(first);
+        if let Some(position) = is_behind(self.before_decisions()) {
+            let (rule, counted) = cell(position, Counted::ALL)?;
+            let counted = Counted::all().nth(counted)?;
+            let verdict = counted.verdict().name();
+            let rule = self.rules.names.get(rule)?;
+            Some(Metric::Decisions.with(&[verdict, counted.reason(), rule]))
+        } else if let Some(position) = is_behind(self.before_omissions()) {
+            let omission = Omission::ALL.get(position)?;
+            Some(Metric::ClaimsNotForwarded.with(&[omission.name()]))
+        } else if let Some(position) = is_behind(self.before_outcomes()) {
+            let (provider, outcome) = cell(position, Outcome::ALL.len())?;
+            let (provider, outcome) = (self.providers.get(provider)?, Outcome::ALL.get(outcome)?);
+            Some(Metric::Introspections.with(&[outcome.name(), provider]))
+        } else {
+            let (provider, lookup) = cell(position, Lookup::ALL.len())?;
+            let (provider, lookup) = (self.providers.get(provider)?, Lookup::ALL.get(lookup)?);
+            Some(Metric::Lookups.with(&[lookup.name(), provider]))
+        }
     }
 
     fn before_outcomes(&self) -> usize {
@@ -299,6 +314,14 @@ impl Counters {
         let pending = self.pending.get(position)?;
         Some((position, pending.take()))
     }
+}
+
+/// Row and column in a table of so many columns.
+fn cell(position: usize, columns: usize) -> Option<(usize, usize)> {
+    Some((
+        position.checked_div(columns)?,
+        position.checked_rem(columns)?,
+    ))
 }
 
 #[cfg(test)]
@@ -379,11 +402,9 @@ mod tests {
 
     /// All that was counted, by name.
     fn taken(counters: &Counters) -> BTreeMap<String, u64> {
-        let (_, names) = counters.names();
-        let names: Vec<_> = names.collect();
         let taken = std::iter::from_fn(|| counters.take());
         taken
-            .map(|(position, count)| (names[position].clone(), count))
+            .map(|(position, count)| (counters.name(position).unwrap(), count))
             .collect()
     }
 
@@ -391,14 +412,14 @@ mod tests {
     fn everything_has_a_name_of_its_own_and_is_counted_under_it() {
         let rules = rules(&["read".to_owned(), "write".to_owned()]);
         let counters = Counters::new(&rules, ["one", "two"].into_iter());
-        let (ahead, names) = counters.names();
+        let names = (0..counters.len()).map(|position| counters.name(position).unwrap());
         let names: Vec<_> = names.collect();
         let distinct: BTreeSet<_> = names.iter().collect();
         assert_eq!(distinct.len(), names.len());
-        assert_eq!(counters.pending.len(), names.len());
+        assert_eq!(counters.name(names.len()), None);
         for (position, name) in names.iter().enumerate() {
             let is_decision = name.ends_with(Metric::Decisions.name());
-            assert_eq!(is_decision, position >= ahead, "{name}");
+            assert_eq!(is_decision, !counters.ahead().contains(&position), "{name}");
         }
 
         let mut expected = BTreeMap::new();

@@ -87,7 +87,7 @@ pub(super) struct Calls<W> {
     is_blocked: bool,
     /// How much memory the tokens take, in bytes.
     bytes: usize,
-    max_calls: usize,
+    max_len: usize,
     max_bytes: usize,
     clock: Duration,
     last_id: u64,
@@ -134,7 +134,7 @@ impl<W> Calls<W> {
     pub(super) fn new(providers: usize) -> Self {
         let share = |all: usize| all.checked_div(providers).unwrap_or(all);
         Self {
-            max_calls: share(MAX_CALLS),
+            max_len: share(MAX_CALLS),
             max_bytes: share(MAX_BYTES),
             all: HashMap::new(),
             open: HashMap::new(),
@@ -182,7 +182,7 @@ impl<W> Calls<W> {
         now: Time,
     ) -> Result<CallId, TooMany> {
         let bytes = self.bytes.saturating_add(question.token.as_bytes().len());
-        let is_full = self.all.len() >= self.max_calls || bytes > self.max_bytes;
+        let is_full = self.all.len() >= self.max_len || bytes > self.max_bytes;
         // Tokens that are known are bounded as such.
         if is_full && question.rank == Rank::First {
             return Err(TooMany);

@@ -18,7 +18,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use self::raw::{Integer, RawChallenge, RawConfig, RawPrecheck, RawToken};
-use self::warning::Warning;
+use self::warning::{Unwise, Warning};
 use crate::authorizer::Authorizer;
 use crate::json::object::JsonObject;
 use crate::reply::challenge::ChallengeParameters;
@@ -101,6 +101,13 @@ where
     for config in &mut configs {
         config.response.claims = claims.clone();
         config.response.keeps_payload = forwarding.payload_header.is_some();
+    }
+    if raw.shadow {
+        warnings.push(Warning::new(
+            Unwise::Shadow,
+            "shadow",
+            "is on: no request is refused, whatever the rules say",
+        ));
     }
     let protected_resource = protected_resource::build_protected_resource(raw.protected_resource)?;
     Ok(Authorizer {

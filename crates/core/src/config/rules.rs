@@ -1,7 +1,7 @@
 //! The sections `rules` and `required_scopes`.
 
 use super::raw::{RawMatch, RawRule};
-use super::warning::Warning;
+use super::warning::{Unwise, Warning};
 use super::{ConfigError, providers, refuse, requirement};
 use crate::introspection::IntrospectionConfig;
 use crate::json::object::JsonObject;
@@ -19,7 +19,7 @@ pub(super) fn build_rules(
     rules: Option<Vec<JsonObject<RawRule>>>,
     providers: &[IntrospectionConfig],
     claims: &mut WantedClaims,
-    _warnings: &mut Vec<Warning>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<Rules, ConfigError> {
     let rules = match (required_scopes, rules) {
         (Some(names), None) => vec![Rule {
@@ -44,7 +44,17 @@ pub(super) fn build_rules(
             .into_iter()
             .enumerate()
             .map(|(index, JsonObject(raw))| {
-                rule(&format!("rules[{index}]"), raw, providers, claims)
+                let key = format!("rules[{index}]");
+                let rule = rule(&key, raw, providers, claims)?;
+                if rule.shadow {
+                    let problem = format!("is on: the rule `{}` refuses nothing", rule.name);
+                    warnings.push(Warning::new(
+                        Unwise::Shadow,
+                        format!("{key}.shadow"),
+                        problem,
+                    ));
+                }
+                Ok(rule)
             })
             .collect::<Result<_, _>>()?,
         (Some(_), Some(_)) => return refuse("required_scopes", "not together with `rules`"),
@@ -66,6 +76,12 @@ fn rule(
             return refuse(
                 format!("{key}.providers"),
                 "not together with `anonymous: true`",
+            );
+        }
+        (true, None) if raw.shadow => {
+            return refuse(
+                format!("{key}.shadow"),
+                "not together with `anonymous: true`, which refuses nothing anyway",
             );
         }
         (true, None) => Access::Anonymous,

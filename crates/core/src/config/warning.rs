@@ -9,6 +9,8 @@ labelled! {
     pub enum Unwise {
         /// What workers share can be written by other plugins.
         SharedWithoutVmId = "shared_without_vm_id",
+        /// Nothing is refused.
+        Shadow = "shadow",
     }
 }
 

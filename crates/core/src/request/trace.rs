@@ -27,7 +27,7 @@ impl Trace {
     }
 
     /// Names (lower-case) and values.
-    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let state = self
             .state
             .iter()
