@@ -198,7 +198,7 @@ async fn refusals(form: Form) {
     check(&gateway, "outage", "/api/x", Some(&unknown), &expected).await;
 
     let labels =
-        r#"portvakt_decisions_total{result="deny",reason="insufficient_scope",rule="rules[1]"} 2"#;
+        r#"portvakt_decisions_total{result="deny",reason="insufficient_scope",rule="read"} 2"#;
     let prometheus = gateway.prometheus().await;
     assert!(prometheus.contains(labels), "{prometheus}");
     let labels = r#"portvakt_introspections_total{outcome="status",provider="default"} 1"#;

@@ -10,7 +10,8 @@ use crate::introspection::IntrospectionConfig;
 use crate::json::object::JsonObject;
 use crate::token::providers::{MAX_PROVIDERS, ProviderId, ProviderSet};
 
-/// The name of the one that has none.
+/// The key that is short for one provider, and the name that this one has.
+const SHORT: &str = "introspection";
 const ONLY: &str = "default";
 
 /// The longest name of a provider, in bytes: it is a label of metrics.
@@ -67,7 +68,7 @@ fn only(
             "only in `providers`; for one endpoint see `jwt_precheck.issuer`",
         );
     }
-    introspection::introspection_config(ONLY.to_owned(), "introspection".to_owned(), raw, env)
+    introspection::introspection_config(ONLY.to_owned(), SHORT.to_owned(), raw, env)
 }
 
 fn is_name(text: &str) -> bool {
@@ -104,21 +105,22 @@ pub(super) fn trusted(
     if names.is_empty() {
         return refuse(key, "is empty, so that no token could be asked about");
     }
+    if configs.iter().any(|config| config.key == SHORT) {
+        return refuse(
+            key,
+            "not together with `introspection`, which is one for all rules",
+        );
+    }
     let ids = names.iter().enumerate().map(|(index, name)| {
         let position = configs.iter().position(|config| config.name == *name);
-        let known = configs.iter().map(|config| config.name.as_str());
-        position.and_then(ProviderId::at).map_or_else(
-            || {
-                refuse(
-                    format!("{key}[{index}]"),
-                    format!(
-                        "there is no provider {name:?}; there are: {}",
-                        known.collect::<Vec<_>>().join(", ")
-                    ),
-                )
-            },
-            Ok,
-        )
+        position.and_then(ProviderId::at).ok_or_else(|| {
+            let known: Vec<_> = configs.iter().map(|config| config.name.as_str()).collect();
+            let known = known.join(", ");
+            ConfigError::new(
+                format!("{key}[{index}]"),
+                format!("there is no provider {name:?}; there are: {known}"),
+            )
+        })
     });
     let trusted: ProviderSet = ids.collect::<Result<_, _>>()?;
     if trusted.len() < names.len() {

@@ -15,5 +15,7 @@ mod outage;
 mod refusals;
 mod requirements;
 mod rules;
+mod selection;
+mod shadow;
 mod tokens;
 mod worker;

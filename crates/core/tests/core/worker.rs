@@ -1,6 +1,7 @@
 //! A worker for tests: what the filter is in Envoy, but for one request at a time and with a clock
 //! and an endpoint that are told what to do.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use portvakt_core::authorizer::{Authorizer, Decision, Step, UsedToken};
@@ -11,7 +12,7 @@ use portvakt_core::introspection::health::Rank;
 use portvakt_core::request::head::Peer;
 use portvakt_core::request::trace::Trace;
 pub use portvakt_core::testing::head::FakeHead as Head;
-use portvakt_core::testing::host::FakeHost;
+use portvakt_core::testing::host::{Callout, FakeHost};
 use portvakt_core::testing::shared_data::FakeData;
 use portvakt_core::time::Time;
 
@@ -23,6 +24,10 @@ pub struct Worker {
     data: FakeData,
     /// Status and body of the endpoint's answers; `None`: it must not be asked.
     pub endpoint: Option<(u16, String)>,
+    /// The same for single providers, by their names.
+    pub endpoints: BTreeMap<&'static str, (u16, String)>,
+    /// Every callout so far.
+    pub asked: Vec<Callout>,
     /// Whether Envoy dispatches no callouts: there is no host, or the circuit breaker is full.
     pub dispatches_nothing: bool,
     /// Whether the endpoint takes too long.
@@ -65,6 +70,8 @@ impl Worker {
             now: Time::from_millis(1_795_000_000_000),
             data: FakeData::default(),
             endpoint: None,
+            endpoints: BTreeMap::new(),
+            asked: Vec::new(),
             dispatches_nothing: false,
             times_out: false,
         }
@@ -94,11 +101,16 @@ impl Worker {
 
     /// The same with any head.
     pub fn send(&mut self, head: &Head<'_>) -> End {
+        end(&self.decision(head))
+    }
+
+    /// What is decided about it.
+    pub fn decision(&mut self, head: &Head<'_>) -> Decision {
         match self
             .authorizer
             .on_request(head, head, &self.data, || self.now)
         {
-            Step::Decided(decision, _) => end(&decision),
+            Step::Decided(decision, _) => decision,
             Step::Known {
                 decision,
                 token,
@@ -110,13 +122,22 @@ impl Worker {
                     self.host.renew(question, self.now);
                     self.work();
                 }
-                end(&decision)
+                decision
             }
             Step::Introspect(token, rank) => {
                 let answer = self.ask(token.question(rank, Trace::of(head)));
-                end(&self.decide(&token, &answer, head))
+                self.judge(&token, &answer, head)
             }
         }
+    }
+
+    /// Who was asked, in order, by name.
+    pub fn asked(&self) -> Vec<&str> {
+        let asked = self.asked.iter().map(|callout| callout.provider);
+        let asked = asked.map(|id| self.authorizer.providers().get(id).unwrap());
+        asked
+            .map(|provider| provider.config().name.as_str())
+            .collect()
     }
 
     /// How often the endpoint was to be asked.
@@ -139,17 +160,18 @@ impl Worker {
         let (providers, data, now) = (self.authorizer.providers(), &self.data, self.now);
         self.host.is_refused = self.dispatches_nothing;
         self.host.work(providers, data, now);
-        while let Some((callout, _)) = self.host.out.pop_first() {
-            let (status, body) = self
-                .endpoint
-                .clone()
-                .expect("the endpoint must not be asked");
+        while let Some((number, callout)) = self.host.out.pop_first() {
+            let provider = providers.get(callout.provider).unwrap();
+            let own = self.endpoints.get(provider.config().name.as_str());
+            let endpoint = own.or(self.endpoint.as_ref());
+            let (status, body) = endpoint.expect("the endpoint must not be asked").clone();
+            self.asked.push(callout);
             let reply = (!self.times_out).then_some((status, body.as_str()));
-            self.host.reply(callout, reply, providers, data, now);
+            self.host.reply(number, reply, providers, data, now);
         }
     }
 
-    fn decide(&self, token: &UsedToken, answer: &Answer, peer: &impl Peer) -> Decision {
+    fn judge(&self, token: &UsedToken, answer: &Answer, peer: &impl Peer) -> Decision {
         let inquiry = token.inquiry();
         self.authorizer
             .on_answer(&inquiry, answer, peer, &self.data, self.now)
