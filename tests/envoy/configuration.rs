@@ -21,7 +21,7 @@ fn envoy_does_not_start_with_a_bad_configuration() {
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
-        said.contains("configuration: missing field `introspection`"),
+        said.contains("configuration: introspection: is missing"),
         "{said}"
     );
 }
@@ -89,7 +89,7 @@ fn what_envoy_refuses_to_start_with() {
     for (plugin, line) in [
         (
             json!({ "required_scopes": ["a"] }),
-            "missing field `introspection`",
+            "introspection: is missing",
         ),
         (
             with(json!({ "required_scopes": [] })),

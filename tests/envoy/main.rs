@@ -59,6 +59,7 @@ mod rfc7662;
 mod rules;
 mod sample;
 mod settings;
+mod shadow;
 mod smuggling;
 mod spelling;
 mod stats;
