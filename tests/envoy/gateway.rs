@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use dev_idp::{Client, DevIdp, DevIdpConfig, Mint};
+use dev_idp::{Client, DevIdp, DevIdpConfig, IdentityProvider, Mint};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -31,6 +31,8 @@ pub struct Setup {
     pub edit: Edit,
     /// The client authentication that the RFC 7662 endpoint asks for.
     pub client: Option<Client>,
+    /// The identity providers that Texas knows.
+    pub identity_providers: Vec<IdentityProvider>,
     /// Envoy's log level.
     pub log_level: &'static str,
     /// How Envoy's configuration holds the plugin's.
@@ -59,6 +61,7 @@ impl Default for Setup {
             envoy_normalizes_paths: true,
             edit: |_| {},
             client: None,
+            identity_providers: vec![IdentityProvider::Maskinporten],
             log_level: "warning",
             form: Form::Native,
             workers: 1,
@@ -170,6 +173,7 @@ impl Gateway {
     pub async fn start(setup: Setup) -> Self {
         let idp = DevIdp::start(DevIdpConfig {
             client: setup.client.clone(),
+            identity_providers: setup.identity_providers.clone(),
             ..DevIdpConfig::default()
         })
         .await

@@ -53,6 +53,7 @@ mod hostile;
 mod methods;
 mod precheck;
 mod protocols;
+mod providers;
 mod reconfiguration;
 mod recorder;
 mod rfc7662;

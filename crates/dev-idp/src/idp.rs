@@ -11,6 +11,7 @@ use jsonwebtoken::jwk::JwkSet;
 use serde::Deserialize;
 
 use crate::mint::Mint;
+use crate::provider::IdentityProvider;
 use crate::received::received;
 use crate::state::Shared;
 use crate::{rfc7662, texas};
@@ -47,6 +48,7 @@ struct TokenQuery {
     scope: Option<String>,
     consumer: Option<String>,
     lifetime: Option<i64>,
+    identity_provider: Option<IdentityProvider>,
 }
 
 /// A token as bare text, for `TOKEN=$(curl -s …/token)`.
@@ -55,7 +57,12 @@ async fn token(
     query: Result<Query<TokenQuery>, QueryRejection>,
 ) -> Result<String, BadRequest> {
     let Query(query) = query.map_err(|rejection| bad_request(&rejection.body_text()))?;
-    let mut mint = Mint::default();
+    let provider = query.identity_provider.unwrap_or_default();
+    if state.keys.of(provider).is_none() {
+        let text = format!("identity_provider: {} is not enabled", provider.name());
+        return Err(bad_request(&text));
+    }
+    let mut mint = Mint::of(provider);
     if let Some(scope) = query.scope {
         mint = mint.scope(&scope);
     }

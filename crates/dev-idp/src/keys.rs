@@ -1,4 +1,4 @@
-//! The signing key: made at every start, never stored.
+//! The signing keys, one for each identity provider: made at every start, never stored.
 
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,11 +10,13 @@ use rsa::pkcs1::{EncodeRsaPrivateKey as _, EncodeRsaPublicKey as _};
 use rsa::rand_core::OsRng;
 
 use crate::mint::{Algorithm, Kid, Mint};
+use crate::provider::IdentityProvider;
 
 const KEY_BITS: usize = 2048;
 
 /// One RSA key, in the shapes that minting, verifying and publishing need.
 pub(crate) struct Keys {
+    provider: IdentityProvider,
     id: String,
     signing: EncodingKey,
     verifying: DecodingKey,
@@ -25,7 +27,7 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Makes a new key. Takes a good part of a second.
-    pub(crate) fn generate() -> io::Result<Self> {
+    pub(crate) fn generate(provider: IdentityProvider) -> io::Result<Self> {
         let private = RsaPrivateKey::new(&mut OsRng, KEY_BITS).map_err(io::Error::other)?;
         let private_der = private.to_pkcs1_der().map_err(io::Error::other)?;
         let public_der = private
@@ -43,6 +45,7 @@ impl Keys {
         public.common.public_key_use = Some(PublicKeyUse::Signature);
 
         Ok(Self {
+            provider,
             id,
             verifying: DecodingKey::from_jwk(&public).map_err(io::Error::other)?,
             signing,
@@ -70,15 +73,55 @@ impl Keys {
             .unwrap_or_else(|error| format!("not signed: {error}"))
     }
 
+    /// The identity provider that signs with it.
+    pub(crate) fn provider(&self) -> IdentityProvider {
+        self.provider
+    }
+
     /// The key with this id, if it is known.
     pub(crate) fn find(&self, kid: &str) -> Option<&DecodingKey> {
         (kid == self.id).then_some(&self.verifying)
     }
 
+    /// The public key, to be published.
+    fn public(&self) -> Jwk {
+        self.public.clone()
+    }
+}
+
+/// The keys of all identity providers that are enabled.
+pub(crate) struct KeyRing(Vec<Keys>);
+
+impl KeyRing {
+    /// Makes a new key for each.
+    pub(crate) fn generate(providers: &[IdentityProvider]) -> io::Result<Self> {
+        let keys = providers.iter().map(|provider| Keys::generate(*provider));
+        keys.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The keys of a provider, if it is enabled.
+    pub(crate) fn of(&self, provider: IdentityProvider) -> Option<&Keys> {
+        self.0.iter().find(|keys| keys.provider == provider)
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Keys> {
+        self.0.iter()
+    }
+
+    /// Signs a token. Should that fail, the text says why and is no token.
+    pub(crate) fn mint(&self, mint: &Mint) -> String {
+        let provider = mint.provider();
+        self.of(provider).map_or_else(
+            || format!("not signed: {} is not enabled", provider.name()),
+            |keys| keys.mint(mint),
+        )
+    }
+
     /// The public keys, to be published.
     pub(crate) fn jwks(&self) -> JwkSet {
         JwkSet {
-            keys: vec![self.public.clone()],
+            keys: self.0.iter().map(Keys::public).collect(),
         }
     }
 }
@@ -101,8 +144,9 @@ mod tests {
 
     #[test]
     fn tokens_carry_the_published_key_id_and_no_private_part_is_published() {
-        let keys = Keys::generate().unwrap();
-        let jwks = serde_json::to_value(keys.jwks()).unwrap();
+        let ring = KeyRing::generate(&[IdentityProvider::default()]).unwrap();
+        let keys = ring.of(IdentityProvider::default()).unwrap();
+        let jwks = serde_json::to_value(ring.jwks()).unwrap();
         let key = jwks["keys"][0].as_object().unwrap();
         let names: Vec<&str> = key.keys().map(String::as_str).collect();
         assert_eq!(names, ["alg", "e", "kid", "kty", "n", "use"]);
@@ -119,7 +163,7 @@ mod tests {
 
     #[test]
     fn every_algorithm_signs() {
-        let keys = Keys::generate().unwrap();
+        let keys = Keys::generate(IdentityProvider::default()).unwrap();
         for (algorithm, name) in [
             (Algorithm::Rs256, JwtAlgorithm::RS256),
             (Algorithm::Rs384, JwtAlgorithm::RS384),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
-use dev_idp::{Client, DevIdp, DevIdpConfig};
+use dev_idp::{Client, DevIdp, DevIdpConfig, IdentityProvider};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A local stand-in for Maskinporten, Texas and an API.
@@ -27,6 +27,14 @@ struct Args {
     /// Its secret
     #[arg(long, requires = "client_id")]
     client_secret: Option<String>,
+    /// The identity providers whose tokens are minted and introspected
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "maskinporten"
+    )]
+    identity_providers: Vec<IdentityProvider>,
 }
 
 impl Args {
@@ -35,6 +43,7 @@ impl Args {
         DevIdpConfig {
             idp: self.idp,
             api: self.api,
+            identity_providers: self.identity_providers,
             client: client.map(|(id, secret)| Client { id, secret }),
         }
     }

@@ -1,13 +1,14 @@
 //! What to put in a token.
 //!
-//! A [`Mint`] is a plain value: it knows Maskinporten's claims, but not the
-//! key. So a test can build one anywhere and have it signed by any
+//! A [`Mint`] is a plain value: it knows the claims of each identity provider,
+//! but not the keys. So a test can build one anywhere and have it signed by any
 //! [`DevIdp`](crate::DevIdp).
 
 use serde_json::{Map, Value, json};
 
-/// The issuer of Maskinporten's test environment. The trailing slash is part of it.
-pub(crate) const ISSUER: &str = "https://test.maskinporten.no/";
+use crate::provider::IdentityProvider;
+
+const CLIENT_ID: &str = "e4f9b547-432f-52db-8645-a9b8d7bd4550";
 
 /// How many random bytes make a `jti`, as long as Maskinporten's.
 const JTI_BYTES: usize = 32;
@@ -15,6 +16,7 @@ const JTI_BYTES: usize = 32;
 /// The recipe for one access token. The default is what Maskinporten would issue.
 #[derive(Debug, Clone)]
 pub struct Mint {
+    provider: IdentityProvider,
     scope: String,
     consumer: String,
     lifetime_seconds: i64,
@@ -52,6 +54,7 @@ pub enum Algorithm {
 impl Default for Mint {
     fn default() -> Self {
         Self {
+            provider: IdentityProvider::default(),
             scope: "nav:helse/sykepenger/afp.read".to_owned(),
             consumer: "910753614".to_owned(),
             lifetime_seconds: 120,
@@ -63,6 +66,15 @@ impl Default for Mint {
 }
 
 impl Mint {
+    /// What that identity provider would issue.
+    #[must_use]
+    pub fn of(provider: IdentityProvider) -> Self {
+        Self {
+            provider,
+            ..Self::default()
+        }
+    }
+
     /// The scopes, separated by spaces.
     #[must_use]
     pub fn scope(mut self, scope: &str) -> Self {
@@ -105,29 +117,32 @@ impl Mint {
         self
     }
 
+    pub(crate) fn provider(&self) -> IdentityProvider {
+        self.provider
+    }
+
     pub(crate) fn header(&self) -> (Kid, Algorithm) {
         (self.kid, self.algorithm)
     }
 
     /// The claims of a token issued at `now`, in seconds since 1970.
     pub(crate) fn claims(&self, now: i64) -> Map<String, Value> {
-        let mut claims = Map::new();
-        let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
-        set("iss", ISSUER.into());
-        set("client_amr", "private_key_jwt".into());
-        set("token_type", "Bearer".into());
-        set("client_id", "e4f9b547-432f-52db-8645-a9b8d7bd4550".into());
-        set("scope", self.scope.as_str().into());
-        set("exp", now.saturating_add(self.lifetime_seconds).into());
-        set("iat", now.into());
-        set("jti", random_id().into());
-        set(
-            "consumer",
-            json!({
-                "authority": "iso6523-actorid-upis",
-                "ID": format!("0192:{}", self.consumer),
-            }),
-        );
+        let own = match self.provider {
+            IdentityProvider::Maskinporten => self.of_maskinporten(),
+            IdentityProvider::EntraId => Self::of_entra_id(),
+            IdentityProvider::IdPorten => self.of_idporten(),
+            IdentityProvider::TokenX => Self::of_tokenx(),
+        };
+        let common = json!({
+            "iss": self.provider.issuer(),
+            "exp": now.saturating_add(self.lifetime_seconds),
+            "iat": now,
+        });
+        let both = [common, own].into_iter().filter_map(|claims| match claims {
+            Value::Object(claims) => Some(claims),
+            _ => None,
+        });
+        let mut claims: Map<String, Value> = both.flatten().collect();
         for (name, value) in &self.overrides {
             if value.is_null() {
                 claims.remove(name);
@@ -136,6 +151,72 @@ impl Mint {
             }
         }
         claims
+    }
+}
+
+/// The claims beside `iss`, `exp` and `iat`, as each provider documents them.
+impl Mint {
+    fn of_maskinporten(&self) -> Value {
+        json!({
+            "client_amr": "private_key_jwt",
+            "token_type": "Bearer",
+            "client_id": CLIENT_ID,
+            "scope": self.scope,
+            "jti": random_id(),
+            "consumer": {
+                "authority": "iso6523-actorid-upis",
+                "ID": format!("0192:{}", self.consumer),
+            },
+        })
+    }
+
+    /// Of an application. It has roles, not scopes.
+    fn of_entra_id() -> Value {
+        json!({
+            "aud": CLIENT_ID,
+            "azp": "a1b2c3d4-0000-4000-8000-000000000001",
+            "azp_name": "dev-gcp:team:app",
+            "azpacr": "2",
+            "idtyp": "app",
+            "oid": "a1b2c3d4-0000-4000-8000-000000000002",
+            "sub": "a1b2c3d4-0000-4000-8000-000000000002",
+            "roles": ["access_as_application"],
+            "tid": "62366534-1ec3-4962-8869-9b5535279d0b",
+            "uti": random_id(),
+            "ver": "2.0",
+        })
+    }
+
+    fn of_idporten(&self) -> Value {
+        json!({
+            "acr": "idporten-loa-high",
+            "amr": ["BankID"],
+            "aud": "unspecified",
+            "client_amr": "private_key_jwt",
+            "client_id": CLIENT_ID,
+            "consumer": {
+                "authority": "iso6523-actorid-upis",
+                "ID": format!("0192:{}", self.consumer),
+            },
+            "jti": random_id(),
+            "pid": "12345678901",
+            "scope": self.scope,
+            "sub": "ZpLYbYJtk0ZBVmB8",
+            "token_type": "Bearer",
+        })
+    }
+
+    /// It has neither scopes nor roles: who may call is up to the provider.
+    fn of_tokenx() -> Value {
+        json!({
+            "acr": "idporten-loa-high",
+            "aud": "dev-gcp:team:api",
+            "client_id": "dev-gcp:team:app",
+            "idp": IdentityProvider::IdPorten.issuer(),
+            "jti": random_id(),
+            "pid": "12345678901",
+            "sub": "ZpLYbYJtk0ZBVmB8",
+        })
     }
 }
 
@@ -172,6 +253,29 @@ mod tests {
                 "consumer": {"authority": "iso6523-actorid-upis", "ID": "0192:910753614"},
             })
         );
+    }
+
+    /// What rules go by, of each provider.
+    #[test]
+    fn each_provider_has_claims_of_its_own() {
+        for (provider, expected) in [
+            (IdentityProvider::Maskinporten, "consumer scope"),
+            (IdentityProvider::EntraId, "aud azp_name roles sub"),
+            (
+                IdentityProvider::IdPorten,
+                "acr amr aud consumer pid scope sub",
+            ),
+            (IdentityProvider::TokenX, "acr aud idp pid sub"),
+        ] {
+            let claims = claims(&Mint::of(provider));
+            assert_eq!(claims["iss"], provider.issuer());
+            let asked = [
+                "acr", "amr", "aud", "azp_name", "consumer", "idp", "pid", "roles", "scope", "sub",
+            ];
+            let found = asked.into_iter().filter(|name| !claims[*name].is_null());
+            let found: Vec<_> = found.collect();
+            assert_eq!(found.join(" "), expected, "{provider:?}");
+        }
     }
 
     #[test]

@@ -44,13 +44,14 @@ pub(crate) async fn introspect(
     let Some(token) = question.token else {
         return invalid_request();
     };
-    let body = match verify(&state.keys, &token) {
-        Ok(claims) => {
+    let mut verified = state.keys.iter().map(|keys| verify(keys, &token));
+    let body = match verified.find_map(Result::ok) {
+        Some(claims) => {
             let mut body: Map<String, Value> = claims.into_iter().collect();
             body.insert("active".to_owned(), Value::Bool(true));
             Value::Object(body)
         }
-        Err(_) => json!({"active": false}),
+        None => json!({"active": false}),
     };
     Json(body).into_response()
 }

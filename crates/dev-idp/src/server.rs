@@ -9,8 +9,9 @@ use tokio::task::JoinSet;
 use crate::client::Client;
 use crate::connection::serve;
 use crate::fault::Fault;
-use crate::keys::Keys;
+use crate::keys::KeyRing;
 use crate::mint::Mint;
+use crate::provider::IdentityProvider;
 use crate::recorded::Recorded;
 use crate::state::{Shared, State};
 use crate::{api, idp};
@@ -24,16 +25,20 @@ pub struct DevIdpConfig {
     pub api: SocketAddr,
     /// With a client, the RFC 7662 endpoint asks for authentication.
     pub client: Option<Client>,
+    /// The identity providers that are enabled: tokens of the others are not minted, and Texas
+    /// says so when it is asked about them.
+    pub identity_providers: Vec<IdentityProvider>,
 }
 
 impl Default for DevIdpConfig {
-    /// Free ports on the loopback, and no client.
+    /// Free ports on the loopback, no client, and Maskinporten alone.
     fn default() -> Self {
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
             idp: any_port,
             api: any_port,
             client: None,
+            identity_providers: vec![IdentityProvider::default()],
         }
     }
 }
@@ -58,7 +63,8 @@ impl DevIdp {
     pub async fn start(config: DevIdpConfig) -> io::Result<Self> {
         let (idp_listener, idp_addr) = listen(config.idp).await?;
         let (api_listener, api_addr) = listen(config.api).await?;
-        let keys = tokio::task::spawn_blocking(Keys::generate).await??;
+        let providers = config.identity_providers;
+        let keys = tokio::task::spawn_blocking(move || KeyRing::generate(&providers)).await??;
         let state = State::new(keys, config.client);
 
         let mut servers = JoinSet::new();

@@ -8,14 +8,14 @@ use tokio::sync::watch;
 
 use crate::client::Client;
 use crate::fault::Fault;
-use crate::keys::Keys;
+use crate::keys::KeyRing;
 use crate::recorded::Recorded;
 
 /// The state behind every handler.
 pub(crate) type Shared = Arc<State>;
 
 pub(crate) struct State {
-    pub(crate) keys: Keys,
+    pub(crate) keys: KeyRing,
     pub(crate) client: Option<Client>,
     fault: watch::Sender<Option<Fault>>,
     introspections: AtomicUsize,
@@ -25,7 +25,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(keys: Keys, client: Option<Client>) -> Shared {
+    pub(crate) fn new(keys: KeyRing, client: Option<Client>) -> Shared {
         Arc::new(Self {
             keys,
             client,

@@ -11,6 +11,7 @@ use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::provider::IdentityProvider;
 use crate::state::Shared;
 use crate::verify::{Claims, verify};
 
@@ -20,28 +21,7 @@ pub(crate) const PATH: &str = "/api/v1/introspect";
 #[derive(Deserialize)]
 struct Question {
     token: String,
-    identity_provider: Provider,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Provider {
-    Maskinporten,
-    #[serde(rename = "entra_id", alias = "azuread")]
-    EntraId,
-    IdPorten,
-    TokenX,
-}
-
-impl Provider {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Maskinporten => "maskinporten",
-            Self::EntraId => "entra_id",
-            Self::IdPorten => "idporten",
-            Self::TokenX => "tokenx",
-        }
-    }
+    identity_provider: IdentityProvider,
 }
 
 /// Flattened, a claim named `active` or `error` makes a duplicate key: so it does in Texas.
@@ -89,13 +69,12 @@ async fn question(request: Request) -> Result<Question, String> {
 }
 
 fn answer(state: &Shared, question: &Question) -> Answer {
-    let verified = match question.identity_provider {
-        Provider::Maskinporten => {
-            verify(&state.keys, &question.token).map_err(|rejected| rejected.to_string())
-        }
-        other => Err(format!(
+    let provider = question.identity_provider;
+    let verified = match state.keys.of(provider) {
+        Some(keys) => verify(keys, &question.token).map_err(|rejected| rejected.to_string()),
+        None => Err(format!(
             "identity provider '{}' is not enabled",
-            other.name()
+            provider.name()
         )),
     };
     match verified {

@@ -11,7 +11,7 @@ use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde_json::Value;
 
 use crate::keys::{Keys, now};
-use crate::mint::ISSUER;
+use crate::provider::IdentityProvider;
 
 /// Clocks may differ by this much.
 const LEEWAY_SECONDS: u32 = 60;
@@ -49,20 +49,20 @@ pub(crate) fn verify(keys: &Keys, token: &str) -> Result<Claims, Rejected> {
         .kid
         .ok_or(Rejected::NoKeyId)?;
     let key = keys.find(&kid).ok_or(Rejected::UnknownKey)?;
-    let claims = decode::<Claims>(token, key, &validation())
+    let claims = decode::<Claims>(token, key, &validation(keys.provider()))
         .map_err(Rejected::Token)?
         .claims;
     issued_by_now(&claims).map_err(|kind| Rejected::Token(kind.into()))?;
     Ok(claims)
 }
 
-fn validation() -> Validation {
+fn validation(provider: IdentityProvider) -> Validation {
     let mut validation = Validation::new(Algorithm::RS256);
     validation.leeway = LEEWAY_SECONDS.into();
     validation.validate_nbf = true;
     validation.validate_aud = false;
     validation.set_required_spec_claims(&["iss", "exp"]);
-    validation.set_issuer(&[ISSUER]);
+    validation.set_issuer(&[provider.issuer()]);
     validation
 }
 
@@ -108,7 +108,7 @@ mod tests {
 
     /// Each case: its name, the token and the outcome.
     fn check<const N: usize>(cases: [(&str, Mint, Expected); N]) {
-        let keys = Keys::generate().unwrap();
+        let keys = Keys::generate(IdentityProvider::default()).unwrap();
         for (case, mint, expected) in cases {
             assert_eq!(verified(&keys, &keys.mint(&mint)), expected, "{case}");
         }
@@ -157,7 +157,7 @@ mod tests {
             ),
             (
                 "no slash",
-                issuer(ISSUER.trim_end_matches('/')),
+                issuer("https://test.maskinporten.no"),
                 Err(invalid("InvalidIssuer")),
             ),
             ("no exp", without("exp"), Err(missing("exp"))),
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_token_that_was_changed_is_refused() {
-        let keys = Keys::generate().unwrap();
+        let keys = Keys::generate(IdentityProvider::default()).unwrap();
         let token = keys.mint(&mint());
         let other = keys.mint(&mint().scope("nav:other/scope.read"));
         let part = |token: &str, index| token.split('.').nth(index).unwrap().to_owned();
@@ -249,8 +249,13 @@ mod tests {
 
     #[test]
     fn a_key_made_elsewhere_is_unknown() {
-        let token = Keys::generate().unwrap().mint(&mint());
-        let verified = verify(&Keys::generate().unwrap(), &token);
+        let token = Keys::generate(IdentityProvider::default())
+            .unwrap()
+            .mint(&mint());
+        let verified = verify(
+            &Keys::generate(IdentityProvider::default()).unwrap(),
+            &token,
+        );
         assert!(matches!(verified, Err(Rejected::UnknownKey)));
     }
 }

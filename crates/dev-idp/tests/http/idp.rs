@@ -57,6 +57,8 @@ async fn a_bad_query_is_400_with_one_line() {
         "consumer=0192:910753614",
         "lifetime=long",
         "lifetime=",
+        "identity_provider=tokenx",
+        "identity_provider=nobody",
         "scopes=a:b",
         "scope=a:b&scope=c:d",
     ] {

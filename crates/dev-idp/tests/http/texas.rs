@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use dev_idp::{DevIdp, Mint};
+use dev_idp::{DevIdp, DevIdpConfig, IdentityProvider, Mint};
 use reqwest::header::HeaderName;
 use serde_json::{Value, json};
 
@@ -206,4 +206,44 @@ async fn the_claims_come_in_another_order_each_time() {
         seen.insert(ask(&idp, JSON, json_body("maskinporten", &token)).await.1);
     }
     assert!(seen.len() > 1, "{seen:?}");
+}
+
+/// Each token is active at its own identity provider, and at no other.
+#[tokio::test]
+async fn every_identity_provider_knows_its_own_tokens() {
+    let all = IdentityProvider::ALL;
+    let idp = DevIdp::start(DevIdpConfig {
+        identity_providers: all.to_vec(),
+        ..DevIdpConfig::default()
+    })
+    .await
+    .unwrap();
+    for minted in all {
+        let token = idp.mint(&Mint::of(minted));
+        for asked in all {
+            let (status, answer) = ask(&idp, JSON, json_body(asked.name(), &token)).await;
+            assert_eq!(status, 200);
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            assert_eq!(
+                answer["active"],
+                minted == asked,
+                "{minted:?} at {asked:?}: {answer}"
+            );
+            if minted == asked {
+                assert_eq!(answer["iss"], minted.issuer());
+            } else {
+                let error = "token can not be validated with this identity provider";
+                assert_eq!(answer["error"], error, "{minted:?} at {asked:?}");
+            }
+        }
+        // By the standard's endpoint all of them are known.
+        let introspect = url(idp.idp_addr(), "/oauth2/introspect");
+        let (_, answer) = post(&introspect, FORM, format!("token={token}")).await;
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["iss"], minted.issuer());
+        // A token of one, signed with the key of another, is nobody's.
+        let forged = idp.mint(&Mint::of(minted).claim("iss", "https://elsewhere/"));
+        let (_, answer) = ask(&idp, JSON, json_body(minted.name(), &forged)).await;
+        assert!(answer.contains("InvalidIssuer"), "{answer}");
+    }
 }
