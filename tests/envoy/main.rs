@@ -51,6 +51,7 @@ mod frames;
 mod gateway;
 mod hostile;
 mod methods;
+mod metrics;
 mod precheck;
 mod protocols;
 mod providers;

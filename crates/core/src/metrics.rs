@@ -462,6 +462,35 @@ mod tests {
         assert_eq!(taken(&counters), BTreeMap::new());
     }
 
+    /// What docs/operations.md says of names and labels.
+    #[test]
+    fn operators_can_read_of_every_metric_and_value() {
+        let docs = include_str!("../../../docs/operations.md");
+        for metric in Metric::ALL {
+            let labels = metric
+                .labels()
+                .iter()
+                .map(|label| format!("`{}`", label.name()));
+            let labels = labels.collect::<Vec<_>>().join(", ");
+            let row = docs
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{}` |", metric.name())));
+            let cells: Vec<_> = row.unwrap().split('|').map(str::trim).collect();
+            assert_eq!(cells[3], labels, "{row:?}");
+        }
+        let values = Verdict::ALL.map(Verdict::name).to_vec();
+        let values = [
+            values,
+            Allowed::ALL.map(Allowed::name).to_vec(),
+            Lookup::ALL.map(Lookup::name).to_vec(),
+            Outcome::ALL.map(Outcome::name).to_vec(),
+            Omission::ALL.map(Omission::name).to_vec(),
+        ];
+        for value in values.concat() {
+            assert!(docs.contains(&format!("`{value}`")), "{value}");
+        }
+    }
+
     #[test]
     fn only_so_many_rules_have_labels() {
         let mut names: Vec<_> = (0..MAX_RULE_LABELS).map(|n| format!("r{n}")).collect();
