@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::context::Context;
 use super::raw::{Integer, RawCache};
-use super::warning::{Unwise, Warning};
+use super::warning::Unwise;
 use super::{ConfigError, refuse};
 use crate::cache::Cache;
 use crate::cache::freshness::Lifetimes;
@@ -30,7 +31,7 @@ pub(super) struct CacheSettings {
 pub(super) fn cache_settings(
     raw: RawCache,
     has_vm_id: bool,
-    warnings: &mut Vec<Warning>,
+    context: &mut Context,
 ) -> Result<CacheSettings, ConfigError> {
     let RawCache {
         max_entries,
@@ -65,12 +66,12 @@ pub(super) fn cache_settings(
         );
     }
     if settings.is_shared && !has_vm_id && settings.keeps_something() {
-        warnings.push(Warning::new(
+        context.warn(
             Unwise::SharedWithoutVmId,
             "cache.shared",
             "`true` without a `vm_id` of the plugin's own trusts every plugin in this Envoy that \
              has none either: each can write what is then taken for the endpoint's answer",
-        ));
+        );
     }
     Ok(settings)
 }

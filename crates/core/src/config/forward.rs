@@ -1,8 +1,10 @@
 //! The section `forward`.
 
+use super::claim::claim;
+use super::context::Context;
 use super::raw::{RawAuthorization, RawForward};
-use super::{ConfigError, claim, header_name, refuse};
-use crate::token::claims::{ClaimId, WantedClaims};
+use super::{ConfigError, header_name, refuse};
+use crate::token::claims::ClaimId;
 use crate::upstream::Forwarding;
 
 /// Headers that say how a message is to be read or where it goes, and so are not for claims.
@@ -32,7 +34,7 @@ const NOT_FOR_CLAIMS: [&str; 20] = [
 pub(super) fn forwarding(
     raw: RawForward,
     token_header: &str,
-    claims: &mut WantedClaims,
+    context: &mut Context,
 ) -> Result<Forwarding, ConfigError> {
     let names = raw.claims.0;
     let mut headers: Vec<(String, ClaimId)> = Vec::with_capacity(names.len());
@@ -42,7 +44,7 @@ pub(super) fn forwarding(
         if headers.iter().any(|(other, _)| *other == name) {
             return refuse(key, "is given twice");
         }
-        headers.push((name, claim(&key, &path, claims)?));
+        headers.push((name, claim(&key, &path, context)?));
     }
     let key = "forward.payload_header";
     let payload_header = raw.payload_header;
@@ -56,7 +58,7 @@ pub(super) fn forwarding(
     }
     let filter_state = raw.filter_state.0.into_iter().map(|(name, path)| {
         let key = format!("forward.filter_state.{name}");
-        Ok((state_name(&key, name)?, claim(&key, &path, claims)?))
+        Ok((state_name(&key, name)?, claim(&key, &path, context)?))
     });
     Ok(Forwarding {
         headers,
@@ -93,8 +95,11 @@ fn state_name(key: &str, name: String) -> Result<String, ConfigError> {
     if name.is_empty() || !name.bytes().all(is_word) {
         return refuse(key, "is no name: letters, digits, `-`, `_` and `.`");
     }
-    if name == "reason" {
-        return refuse(key, "is where the filter puts why it refused a request");
+    if ["reason", "shadow_reason"].contains(&name.as_str()) {
+        return refuse(
+            key,
+            "is where the filter puts why it refused a request, or would have",
+        );
     }
     Ok(name)
 }

@@ -2,8 +2,12 @@
 //! doubt. What cannot work is refused here, with one line that names the key.
 
 mod cache;
+mod claim;
+mod context;
 mod forward;
 mod introspection;
+mod methods;
+mod paths;
 mod protected_resource;
 mod providers;
 mod raw;
@@ -17,13 +21,13 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use self::context::Context;
 use self::raw::{Integer, RawChallenge, RawConfig, RawPrecheck, RawToken};
 use self::warning::{Unwise, Warning};
 use crate::authorizer::Authorizer;
 use crate::json::object::JsonObject;
 use crate::reply::challenge::ChallengeParameters;
 use crate::reply::metadata::ProtectedResource;
-use crate::token::claims::{ClaimId, ClaimPath, WantedClaims};
 use crate::token::extract::TokenSource;
 use crate::token::jwt::Precheck;
 
@@ -61,11 +65,11 @@ where
     let value = wire::read(bytes).or_else(|error| refuse(".", error.to_string()))?;
     match serde_path_to_error::deserialize(value) {
         Ok(JsonObject(raw)) => {
-            let mut warnings = Vec::new();
-            let authorizer = authorizer(raw, vm, &mut warnings)?;
+            let mut context = Context::default();
+            let authorizer = authorizer(raw, vm, &mut context)?;
             Ok(Configured {
                 authorizer,
-                warnings,
+                warnings: context.warnings,
             })
         }
         Err(error) => refuse(error.path().to_string(), error.inner().to_string()),
@@ -75,22 +79,22 @@ where
 fn authorizer<E>(
     raw: RawConfig,
     vm: &Vm<E>,
-    warnings: &mut Vec<Warning>,
+    context: &mut Context,
 ) -> Result<Authorizer, ConfigError>
 where
     E: Fn(&str) -> Option<String>,
 {
-    let mut claims = WantedClaims::default();
+    let extra_methods = methods::extra_methods(raw.extra_methods)?;
     let mut configs = providers::provider_configs(raw.introspection, raw.providers, &vm.env)?;
     let token = token(raw.token.0)?;
     let rules = rules::build_rules(
         raw.required_scopes,
         raw.rules,
         &configs,
-        &mut claims,
-        warnings,
+        &extra_methods,
+        context,
     )?;
-    let forwarding = forward::forwarding(raw.forward.0, &token.header, &mut claims)?;
+    let forwarding = forward::forwarding(raw.forward.0, &token.header, context)?;
     if rules.go_by_routes() && forwarding.changes_headers() {
         return refuse(
             "forward",
@@ -99,24 +103,34 @@ where
         );
     }
     for config in &mut configs {
-        config.response.claims = claims.clone();
+        config.response.claims = context.claims.clone();
         config.response.keeps_payload = forwarding.payload_header.is_some();
     }
     if raw.shadow {
-        warnings.push(Warning::new(
+        context.warn(
             Unwise::Shadow,
             "shadow",
             "is on: no request is refused, whatever the rules say",
-        ));
+        );
+    }
+    let precheck = raw.jwt_precheck.map(|JsonObject(raw)| precheck(raw));
+    let precheck = precheck.transpose()?;
+    if configs.len() > 1
+        && precheck
+            .as_ref()
+            .is_some_and(|check| check.issuer.is_some())
+    {
+        context.warn(
+            Unwise::PrecheckOfOneIssuer,
+            "jwt_precheck.issuer",
+            "is for the tokens of all `providers`: those of other issuers are refused",
+        );
     }
     let protected_resource = protected_resource::build_protected_resource(raw.protected_resource)?;
     Ok(Authorizer {
-        providers: providers::build_providers(configs, raw.cache.0, vm.has_id, warnings)?,
+        providers: providers::build_providers(configs, raw.cache.0, vm.has_id, context)?,
         token,
-        precheck: raw
-            .jwt_precheck
-            .map(|JsonObject(raw)| precheck(raw))
-            .transpose()?,
+        precheck,
         rules,
         forwarding,
         challenge: challenge(raw.challenge.0, protected_resource.as_ref())?,
@@ -208,14 +222,6 @@ fn challenge(
             .resource_metadata
             .or_else(|| described.map(|resource| resource.url().to_owned())),
     })
-}
-
-/// The claim of that name, which is wanted from now on.
-fn claim(key: &str, path: &str, claims: &mut WantedClaims) -> Result<ClaimId, ConfigError> {
-    match ClaimPath::parse(path) {
-        Ok(path) => Ok(claims.want(path)),
-        Err(error) => refuse(key, error.to_string()),
-    }
 }
 
 /// A header's name, lower-case.

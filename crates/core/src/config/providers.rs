@@ -1,7 +1,7 @@
 //! The section `providers`, and `introspection`, which is short for one.
 
+use super::context::Context;
 use super::raw::{RawCache, RawIntrospection};
-use super::warning::Warning;
 use super::{ConfigError, cache, introspection, refuse};
 use crate::cache::local::LocalCache;
 use crate::callout::provider::Provider;
@@ -81,9 +81,9 @@ pub(super) fn build_providers(
     configs: Vec<IntrospectionConfig>,
     raw: RawCache,
     has_vm_id: bool,
-    warnings: &mut Vec<Warning>,
+    context: &mut Context,
 ) -> Result<Providers, ConfigError> {
-    let settings = cache::cache_settings(raw, has_vm_id, warnings)?;
+    let settings = cache::cache_settings(raw, has_vm_id, context)?;
     let local = LocalCache::common(settings.max_entries());
     let providers = configs.into_iter().map(|config| {
         let cache = settings.cache(&config, &local);

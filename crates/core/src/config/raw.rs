@@ -30,6 +30,9 @@ pub(super) struct RawConfig {
     /// Short for one rule that matches everything and requires these scopes. Not together with `rules`.
     #[serde(default, deserialize_with = "given")]
     pub required_scopes: Option<Vec<String>>,
+    /// Methods beside the registered ones that rules may name, in upper case. Default: none.
+    #[serde(default)]
+    pub extra_methods: Vec<String>,
     /// Who may do what. The first rule that matches decides; where none matches, the answer is 403.
     #[serde(default, deserialize_with = "given")]
     pub rules: Option<Vec<JsonObject<RawRule>>>,

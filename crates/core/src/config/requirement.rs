@@ -2,28 +2,26 @@
 
 use std::time::Duration;
 
+use super::claim::claim;
+use super::context::Context;
 use super::raw::{RawClaim, RawRequire, Wanted};
-use super::{ConfigError, claim, refuse};
+use super::warning::Unwise;
+use super::{ConfigError, refuse};
 use crate::json;
 use crate::json::object::JsonObject;
 use crate::policy::requirement::{ClaimTest, Clause, Requirement, RuleRequirement};
-use crate::token::claims::WantedClaims;
 use crate::token::scope::Scope;
 
 pub(super) fn rule_requirement(
     key: &str,
     raw: RawRequire,
-    claims: &mut WantedClaims,
+    context: &mut Context,
 ) -> Result<RuleRequirement, ConfigError> {
-    requirement(key, raw, claims).map(RuleRequirement::new)
+    requirement(key, raw, context).map(RuleRequirement::new)
 }
 
 /// Every key that there is must be taken out here, and become a requirement.
-fn requirement(
-    key: &str,
-    raw: RawRequire,
-    claims: &mut WantedClaims,
-) -> Result<Clause, ConfigError> {
+fn requirement(key: &str, raw: RawRequire, context: &mut Context) -> Result<Clause, ConfigError> {
     let RawRequire {
         scopes: all_scopes,
         any_scopes,
@@ -39,39 +37,42 @@ fn requirement(
     let mut add = |key: String, requirement| all.push(Clause { key, requirement });
     if let Some(names) = all_scopes {
         let key = format!("{key}.scopes");
-        let scopes = scopes(&key, names)?;
+        let scopes = scopes(&key, names, context)?;
         add(key, Requirement::Scopes(scopes));
     }
     if let Some(names) = any_scopes {
         let key = format!("{key}.any_scopes");
-        let scopes = scopes(&key, names)?;
+        let scopes = scopes(&key, names, context)?;
         add(key, Requirement::AnyScope(scopes));
     }
     if let Some(values) = one_audience {
         let key = format!("{key}.audiences");
-        let audiences = audiences(&key, values, claims)?;
+        let audiences = audiences(&key, values, context)?;
         add(key, audiences);
     }
     if let Some(raw) = about_claims {
         for Clause { key, requirement } in
-            claim_requirements(&format!("{key}.claims"), raw, claims)?
+            claim_requirements(&format!("{key}.claims"), raw, context)?
         {
             add(key, requirement);
         }
     }
     if let Some(values) = acr_values {
         let key = format!("{key}.acr_values");
-        let class = class(&key, values, claims)?;
+        let class = class(&key, values, context)?;
         add(key, class);
     }
     if let Some(text) = age {
         let key = format!("{key}.max_age");
-        let max_age = max_age(&key, &text, claims)?;
+        let max_age = max_age(&key, &text, context)?;
         add(key, max_age);
+    }
+    if let Some(raw) = &none_of {
+        warn_of_arrays(&format!("{key}.none_of"), raw, context);
     }
     let mut add_nested = |name, raw, all: fn(Vec<Clause>) -> Requirement| {
         let key = format!("{key}.{name}");
-        let nested = nested(&key, raw, claims)?;
+        let nested = nested(&key, raw, context)?;
         add(key, all(nested));
         Ok(())
     };
@@ -90,12 +91,26 @@ fn requirement(
     })
 }
 
-pub(super) fn scopes(key: &str, names: Vec<String>) -> Result<Vec<Scope>, ConfigError> {
+pub(super) fn scopes(
+    key: &str,
+    names: Vec<String>,
+    context: &mut Context,
+) -> Result<Vec<Scope>, ConfigError> {
     if names.is_empty() {
         return refuse(
             key,
             "is empty; for any active token: `rules: [{match: {prefix: /}, require: {}}]`",
         );
+    }
+    for (index, name) in names.iter().enumerate() {
+        let key = || format!("{key}[{index}]");
+        if name == "*" {
+            let problem = "`*` alone stands for any scope there is";
+            context.warn(Unwise::SuspectScope, key(), problem);
+        } else if name.contains(',') {
+            let problem = format!("{name:?} is one scope; for several write a list");
+            context.warn(Unwise::SuspectScope, key(), problem);
+        }
     }
     let scopes = names.into_iter().enumerate().map(|(index, name)| {
         Scope::parse(name).or_else(|error| refuse(format!("{key}[{index}]"), error.to_string()))
@@ -106,14 +121,14 @@ pub(super) fn scopes(key: &str, names: Vec<String>) -> Result<Vec<Scope>, Config
 fn claim_requirements(
     key: &str,
     raw: Vec<JsonObject<RawClaim>>,
-    claims: &mut WantedClaims,
+    context: &mut Context,
 ) -> Result<Vec<Clause>, ConfigError> {
     if raw.is_empty() {
         return refuse(key, "is empty, so that it asks for nothing");
     }
     let requirements = raw.into_iter().enumerate().map(|(index, JsonObject(raw))| {
         let key = format!("{key}[{index}]");
-        let claim = claim(&format!("{key}.claim"), &raw.claim, claims)?;
+        let claim = claim(&format!("{key}.claim"), &raw.claim, context)?;
         let requirement = Requirement::Claim(claim, test(&key, raw)?);
         Ok(Clause { key, requirement })
     });
@@ -151,7 +166,7 @@ fn test(key: &str, raw: RawClaim) -> Result<ClaimTest, ConfigError> {
 fn audiences(
     key: &str,
     values: Vec<String>,
-    claims: &mut WantedClaims,
+    context: &mut Context,
 ) -> Result<Requirement, ConfigError> {
     if values.is_empty() {
         return refuse(
@@ -163,7 +178,7 @@ fn audiences(
         return refuse(format!("{key}[{index}]"), "is empty; expected an audience");
     }
     Ok(Requirement::Audiences {
-        aud: claim(key, "aud", claims)?,
+        aud: claim(key, "aud", context)?,
         values,
     })
 }
@@ -171,7 +186,7 @@ fn audiences(
 fn class(
     key: &str,
     values: Vec<String>,
-    claims: &mut WantedClaims,
+    context: &mut Context,
 ) -> Result<Requirement, ConfigError> {
     if values.is_empty() {
         return refuse(key, "is empty, so that nobody could authenticate so");
@@ -188,16 +203,16 @@ fn class(
         );
     }
     Ok(Requirement::AcrValues {
-        acr: claim(key, "acr", claims)?,
+        acr: claim(key, "acr", context)?,
         values,
     })
 }
 
-fn max_age(key: &str, text: &str, claims: &mut WantedClaims) -> Result<Requirement, ConfigError> {
+fn max_age(key: &str, text: &str, context: &mut Context) -> Result<Requirement, ConfigError> {
     match humantime::parse_duration(text) {
         Ok(max_age) if !max_age.is_zero() && max_age.subsec_nanos() == 0 => {
             Ok(Requirement::MaxAge {
-                auth_time: claim(key, "auth_time", claims)?,
+                auth_time: claim(key, "auth_time", context)?,
                 max_age: Duration::from_secs(max_age.as_secs()),
             })
         }
@@ -208,17 +223,53 @@ fn max_age(key: &str, text: &str, claims: &mut WantedClaims) -> Result<Requireme
     }
 }
 
+/// Claims that many providers give as an array even of one.
+const ARRAYS: [&str; 9] = [
+    "amr",
+    "aud",
+    "authorities",
+    "entitlements",
+    "groups",
+    "roles",
+    "scope",
+    "scp",
+    "wids",
+];
+
+/// Says where something that must not hold is passed by an array that has it among others.
+fn warn_of_arrays(key: &str, all: &[JsonObject<RawRequire>], context: &mut Context) {
+    for (index, JsonObject(raw)) in all.iter().enumerate() {
+        let key = format!("{key}[{index}]");
+        for (index, JsonObject(claim)) in raw.claims.iter().flatten().enumerate() {
+            let name = claim.claim.trim_start_matches('/');
+            let is_equality = claim.equals.is_some() || claim.one_of.is_some();
+            if is_equality && ARRAYS.contains(&name) {
+                let problem = format!(
+                    "`{name}` may be an array, which this does not look into, so that it passes; \
+                     see `contains`"
+                );
+                let key = format!("{key}.claims[{index}]");
+                context.warn(Unwise::NoneOfEquals, key, problem);
+            }
+        }
+        for (name, nested) in [("all_of", &raw.all_of), ("any_of", &raw.any_of)] {
+            let nested = nested.as_deref().unwrap_or_default();
+            warn_of_arrays(&format!("{key}.{name}"), nested, context);
+        }
+    }
+}
+
 fn nested(
     key: &str,
     raw: Vec<JsonObject<RawRequire>>,
-    claims: &mut WantedClaims,
+    context: &mut Context,
 ) -> Result<Vec<Clause>, ConfigError> {
     if raw.is_empty() {
         return refuse(key, "is empty; expected at least one requirement");
     }
     let requirements = raw.into_iter().enumerate().map(|(index, JsonObject(raw))| {
         let key = format!("{key}[{index}]");
-        let clause = requirement(&key, raw, claims)?;
+        let clause = requirement(&key, raw, context)?;
         if matches!(&clause.requirement, Requirement::AllOf(all) if all.is_empty()) {
             return refuse(key, "is empty, so that every token would meet it");
         }

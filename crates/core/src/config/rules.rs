@@ -1,25 +1,24 @@
 //! The sections `rules` and `required_scopes`.
 
+use super::context::Context;
+use super::methods::{methods, warn_of_unused};
+use super::paths::{literal, template};
 use super::raw::{RawMatch, RawRule};
-use super::warning::{Unwise, Warning};
+use super::warning::Unwise;
 use super::{ConfigError, providers, refuse, requirement};
 use crate::introspection::IntrospectionConfig;
 use crate::json::object::JsonObject;
 use crate::policy::matching::{Match, PathMatch};
 use crate::policy::requirement::{Clause, Requirement, RuleRequirement};
-use crate::policy::template::Template;
-use crate::policy::{Access, Rule, Rules, TokenAccess};
+use crate::policy::{Access, Rule, Rules, TokenAccess, reach};
 use crate::request::host::HostPattern;
-use crate::request::path::Path;
-use crate::request::spelling::{OtherSpelling, other_spelling};
-use crate::token::claims::WantedClaims;
 
 pub(super) fn build_rules(
     required_scopes: Option<Vec<String>>,
     rules: Option<Vec<JsonObject<RawRule>>>,
     providers: &[IntrospectionConfig],
-    claims: &mut WantedClaims,
-    warnings: &mut Vec<Warning>,
+    extra_methods: &[String],
+    context: &mut Context,
 ) -> Result<Rules, ConfigError> {
     let rules = match (required_scopes, rules) {
         (Some(names), None) => vec![Rule {
@@ -31,6 +30,7 @@ pub(super) fn build_rules(
                     requirement: Requirement::Scopes(requirement::scopes(
                         "required_scopes",
                         names,
+                        context,
                     )?),
                 }),
                 providers: providers::trusted("providers", None, providers)?,
@@ -45,14 +45,10 @@ pub(super) fn build_rules(
             .enumerate()
             .map(|(index, JsonObject(raw))| {
                 let key = format!("rules[{index}]");
-                let rule = rule(&key, raw, providers, claims)?;
+                let rule = rule(&key, raw, providers, extra_methods, context)?;
                 if rule.shadow {
                     let problem = format!("is on: the rule `{}` refuses nothing", rule.name);
-                    warnings.push(Warning::new(
-                        Unwise::Shadow,
-                        format!("{key}.shadow"),
-                        problem,
-                    ));
+                    context.warn(Unwise::Shadow, format!("{key}.shadow"), problem);
                 }
                 Ok(rule)
             })
@@ -62,14 +58,35 @@ pub(super) fn build_rules(
             return refuse("rules", "is missing; expected `rules` or `required_scopes`");
         }
     };
+    let named = rules.iter().flat_map(|rule: &Rule| &rule.matches.methods);
+    let named: Vec<_> = named.map(String::as_str).collect();
+    warn_of_unused(extra_methods, &named, context);
+    refuse_unreachable(&rules)?;
     Rules::new(rules).or_else(|error| refuse("rules", error.to_string()))
+}
+
+fn refuse_unreachable(rules: &[Rule]) -> Result<(), ConfigError> {
+    let Some((position, taker)) = reach::unreachable(rules) else {
+        return Ok(());
+    };
+    let name = rules.get(taker).map(|rule| rule.name.as_str());
+    let name = name.unwrap_or_default();
+    refuse(
+        format!("rules[{position}]"),
+        format!(
+            "can never be reached: all requests that it is for are taken by rules before it, \
+             such as rules[{taker}] (`{name}`); the first that matches decides, so the narrower \
+             one goes first"
+        ),
+    )
 }
 
 fn rule(
     key: &str,
     raw: RawRule,
     providers: &[IntrospectionConfig],
-    claims: &mut WantedClaims,
+    extra_methods: &[String],
+    context: &mut Context,
 ) -> Result<Rule, ConfigError> {
     let access = match (raw.anonymous, raw.require) {
         (true, None) if raw.providers.is_some() => {
@@ -87,7 +104,7 @@ fn rule(
         (true, None) => Access::Anonymous,
         (false, Some(JsonObject(require))) => {
             let requirement =
-                requirement::rule_requirement(&format!("{key}.require"), require, claims)?;
+                requirement::rule_requirement(&format!("{key}.require"), require, context)?;
             let key = format!("{key}.providers");
             Access::Token(Box::new(TokenAccess {
                 requirement,
@@ -109,13 +126,13 @@ fn rule(
     };
     Ok(Rule {
         name: raw.name.unwrap_or_else(|| key.to_owned()),
-        matches: matches(&format!("{key}.match"), raw.matches.0)?,
+        matches: matches(&format!("{key}.match"), raw.matches.0, extra_methods)?,
         access,
         shadow: raw.shadow,
     })
 }
 
-fn matches(key: &str, raw: RawMatch) -> Result<Match, ConfigError> {
+fn matches(key: &str, raw: RawMatch, extra_methods: &[String]) -> Result<Match, ConfigError> {
     let given = [
         ("path", &raw.path),
         ("prefix", &raw.prefix),
@@ -146,7 +163,7 @@ fn matches(key: &str, raw: RawMatch) -> Result<Match, ConfigError> {
     Ok(Match {
         path: path_match,
         methods: match raw.methods {
-            Some(names) => methods(&format!("{key}.methods"), names)?,
+            Some(names) => methods(&format!("{key}.methods"), names, extra_methods)?,
             None => Vec::new(),
         },
         hosts: match raw.hosts {
@@ -155,60 +172,6 @@ fn matches(key: &str, raw: RawMatch) -> Result<Match, ConfigError> {
         },
         route: raw.route,
     })
-}
-
-/// A path that is meant to the letter. Who writes a pattern here would get a rule for nothing.
-fn literal(key: String, text: &str) -> Result<Path<'static>, ConfigError> {
-    if text.contains(['*', '{', '}']) {
-        return refuse(
-            key,
-            format!(
-                "{text:?} looks like a pattern; see `prefix` and `template`, or write `%2A`, `%7B`, `%7D`"
-            ),
-        );
-    }
-    path(key, text)
-}
-
-fn path(key: String, text: &str) -> Result<Path<'static>, ConfigError> {
-    match Path::parse(text.as_bytes()) {
-        Ok(_) if text.contains('?') => refuse(
-            key,
-            format!("{text:?} holds a query, which takes no part in matching"),
-        ),
-        Ok(path) => match other_spelling(text) {
-            None => Ok(path.into_owned()),
-            Some(OtherSpelling { escape, canonical }) => refuse(
-                key,
-                format!(
-                    "{text:?} spells `{canonical}` as `{escape}`; write `{canonical}`, as requests must"
-                ),
-            ),
-        },
-        Err(error) => refuse(key, format!("{text:?} is {error}")),
-    }
-}
-
-fn template(key: String, text: &str) -> Result<Template, ConfigError> {
-    path(key.clone(), text)?;
-    Template::parse(text).or_else(|error| refuse(key, format!("{text:?} is {error}")))
-}
-
-fn methods(key: &str, names: Vec<String>) -> Result<Vec<String>, ConfigError> {
-    if names.is_empty() {
-        return refuse(key, "is empty, so that the rule is for no request");
-    }
-    let is_method = |name: &String| {
-        http::Method::from_bytes(name.as_bytes()).is_ok()
-            && !name.bytes().any(|b| b.is_ascii_lowercase())
-    };
-    match names.iter().position(|name| !is_method(name)) {
-        None => Ok(names),
-        Some(index) => refuse(
-            format!("{key}[{index}]"),
-            "is no method: an upper-case name, e.g. `GET`",
-        ),
-    }
 }
 
 fn hosts(key: &str, names: &[String]) -> Result<Vec<HostPattern>, ConfigError> {

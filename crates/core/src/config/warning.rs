@@ -9,6 +9,16 @@ labelled! {
     pub enum Unwise {
         /// What workers share can be written by other plugins.
         SharedWithoutVmId = "shared_without_vm_id",
+        /// A claim that may be meant otherwise.
+        SuspectClaim = "suspect_claim",
+        /// A scope that may be meant otherwise.
+        SuspectScope = "suspect_scope",
+        /// An array passes what must not hold of a claim.
+        NoneOfEquals = "none_of_equals",
+        /// Tokens of all issuers but one are refused.
+        PrecheckOfOneIssuer = "precheck_of_one_issuer",
+        /// A method that no rule names.
+        UnusedMethod = "unused_method",
         /// Nothing is refused.
         Shadow = "shadow",
     }

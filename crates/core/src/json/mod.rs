@@ -172,14 +172,15 @@ fn name_size(name: &str) -> usize {
 }
 
 /// JSON containment: an array contains what one of its members includes, or all of several such
-/// things; an object what its members include. Nothing else contains anything.
+/// things; an object what its members include. A text, number or boolean counts as an array of it
+/// alone, because many claims are either. Null contains nothing.
 pub fn contains(outer: &Value, inner: &Value) -> bool {
     match (outer, inner) {
-        (Value::Array(_), Value::Array(_)) | (Value::Object(_), Value::Object(_)) => {
-            includes(outer, inner)
-        }
+        (Value::Null, _) => false,
+        (Value::Array(_), Value::Array(_)) | (Value::Object(_), _) => includes(outer, inner),
         (Value::Array(members), wanted) => members.iter().any(|member| includes(member, wanted)),
-        _ => false,
+        (own, Value::Array(wanted)) => wanted.iter().all(|wanted| includes(own, wanted)),
+        (own, wanted) => includes(own, wanted),
     }
 }
 
@@ -279,14 +280,23 @@ mod tests {
             (json!([1, 2]), json!(2.0), true),
             (json!([]), json!("a"), false),
             (json!("abc"), json!("b"), false),
-            (json!("abc"), json!("abc"), false),
-            (json!(1), json!(1), false),
+            (json!("abc"), json!("abc"), true),
+            (json!(1), json!(1), true),
             (json!(["a", "b"]), json!(["b"]), true),
             (json!(["a", "b"]), json!(["b", "c"]), false),
             (json!([["b"]]), json!(["b"]), false),
             (json!([["a"]]), json!("a"), false),
             (json!({ "a": 1, "b": 2 }), json!({ "b": 2 }), true),
             (json!({ "a": 1 }), json!({ "a": 2 }), false),
+            (json!({ "a": 1 }), json!([{ "a": 1 }]), false),
+            (json!("a"), json!("b"), false),
+            (json!("a"), json!(["a"]), true),
+            (json!("a"), json!(["a", "b"]), false),
+            (json!("a"), json!({ "a": 1 }), false),
+            (json!(5), json!(5.0), true),
+            (json!(true), json!(true), true),
+            (json!(true), json!("true"), false),
+            (json!(null), json!(null), false),
             (json!({ "a": 1 }), json!("a"), false),
             (json!({ "a": 1 }), json!(1), false),
             (

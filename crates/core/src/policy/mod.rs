@@ -5,6 +5,7 @@
 
 mod index;
 pub mod matching;
+pub mod reach;
 pub mod requirement;
 pub mod template;
 

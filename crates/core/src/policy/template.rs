@@ -48,6 +48,25 @@ impl Template {
         self.0.iter().all(matches) && segments.next().is_none()
     }
 
+    /// Whether it describes that path and no other.
+    pub fn is(&self, path: &Path<'_>) -> bool {
+        let is_named = |segment: &Segment| matches!(segment, Segment::Literal(_));
+        self.0.iter().all(is_named) && self.matches(path)
+    }
+
+    /// Whether all that it describes is that path or lies below it.
+    pub fn is_below(&self, prefix: &Path<'_>) -> bool {
+        let named = prefix.segments().take(prefix.depth());
+        let is_named = |(position, name): (usize, &str)| matches!(self.0.get(position), Some(Segment::Literal(own)) if own == name);
+        named.enumerate().all(is_named)
+    }
+
+    /// Whether it describes all that the other describes.
+    pub fn takes_all_of(&self, other: &Self) -> bool {
+        let mut pairs = self.0.iter().zip(&other.0);
+        self.0.len() == other.0.len() && pairs.all(|(one, other)| one.takes_all_of(other))
+    }
+
     /// Whether the segment at that position is named, and not a parameter.
     pub fn names(&self, position: usize) -> bool {
         matches!(self.0.get(position), Some(Segment::Literal(_)))
@@ -75,6 +94,15 @@ pub fn escape(text: &str) -> String {
 }
 
 impl Segment {
+    fn takes_all_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Parameter, Self::Parameter) => true,
+            (Self::Parameter, Self::Literal(text)) => !text.is_empty(),
+            (Self::Literal(_), Self::Parameter) => false,
+            (Self::Literal(one), Self::Literal(other)) => one == other,
+        }
+    }
+
     fn parse(text: &str) -> Result<Self, TemplateError> {
         let name = text
             .strip_prefix('{')

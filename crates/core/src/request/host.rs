@@ -113,6 +113,15 @@ impl HostPattern {
             Self::Below(suffix) => host.0.len() > suffix.len() && host.0.ends_with(suffix),
         }
     }
+
+    /// Whether every host that the other is for is one that this is for.
+    pub fn takes_all_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (own, Self::Exact(host)) => own.matches(host),
+            (Self::Exact(_), Self::Below(_)) => false,
+            (Self::Below(own), Self::Below(other)) => other.ends_with(own.as_str()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -126,14 +126,6 @@ fn scopes() {
             ],
         ),
         (
-            // Only at the end does a star stand for anything.
-            json!({ "scopes": ["a*c"] }),
-            vec![
-                (json!({ "scope": "a*c" }), PASS),
-                (json!({ "scope": "abc" }), lacks("a*c")),
-            ],
-        ),
-        (
             // A scope that is not ASCII cannot stand in a challenge.
             json!({ "scopes": ["a", "nav:blåbær"] }),
             vec![
@@ -260,8 +252,8 @@ fn claims() {
             vec![
                 (json!(["x"]), true),
                 (json!([1, null, "x"]), true),
-                // Not an array, and so it contains nothing: neither itself nor a part of itself.
-                (json!("x"), false),
+                // What is no array counts as one of itself, and not of its parts.
+                (json!("x"), true),
                 (json!("axb"), false),
                 (json!("x y"), false),
                 (json!([]), false),
@@ -273,7 +265,8 @@ fn claims() {
             vec![
                 (json!([4, 5.0]), true),
                 (json!(["5"]), false),
-                (json!(5), false),
+                (json!(5), true),
+                (json!("5"), false),
             ],
         ),
         (
@@ -282,6 +275,7 @@ fn claims() {
                 (json!(["y", "z", "x"]), true),
                 (json!(["x"]), false),
                 (json!("x y"), false),
+                (json!("x"), false),
             ],
         ),
         (
@@ -347,7 +341,6 @@ fn where_a_claim_is() {
         ("ID", json!("0192:1"), false),
         ("consumer.ID.x", json!("0192:1"), false),
         ("/https:~1~1x.y~1role", json!("admin"), true),
-        ("https://x.y/role", json!("admin"), false),
         ("/a~0b/c~1d", json!(1), true),
         ("list.0", json!("a"), true),
         ("/list/1/b", json!("c"), true),
@@ -374,7 +367,11 @@ fn all_claims_of_a_rule_must_hold() {
     for (claims, expected) in [
         (json!({ "scope": "a", "c": "x", "aud": aud }), PASS),
         (json!({ "scope": "a", "c": "y", "aud": aud }), FORBIDDEN),
-        (json!({ "scope": "a", "c": "x", "aud": aud[0] }), FORBIDDEN),
+        (json!({ "scope": "a", "c": "x", "aud": aud[0] }), PASS),
+        (
+            json!({ "scope": "a", "c": "x", "aud": "https://api" }),
+            FORBIDDEN,
+        ),
         (json!({ "scope": "a", "c": "x" }), FORBIDDEN),
         (json!({ "scope": "a", "aud": aud }), FORBIDDEN),
         (json!({ "scope": "b", "c": "x", "aud": aud }), lacks("a")),

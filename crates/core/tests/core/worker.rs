@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use portvakt_core::authorizer::{Authorizer, Decision, Step, UsedToken};
 use portvakt_core::callout::single_flight::Question;
-use portvakt_core::config::{self, Vm};
+use portvakt_core::config::{self, ConfigError, Vm};
 use portvakt_core::introspection::error::Answer;
 use portvakt_core::introspection::health::Rank;
 use portvakt_core::request::head::Peer;
@@ -62,9 +62,12 @@ impl End {
 
 impl Worker {
     pub fn new(config: &str) -> Self {
-        let configured = config::parse(config.as_bytes(), &VM).unwrap();
-        let authorizer = configured.authorizer;
-        Self {
+        Self::try_new(config).unwrap()
+    }
+
+    pub fn try_new(config: &str) -> Result<Self, ConfigError> {
+        let authorizer = config::parse(config.as_bytes(), &VM)?.authorizer;
+        Ok(Self {
             host: FakeHost::new(authorizer.providers().len()),
             authorizer,
             now: Time::from_millis(1_795_000_000_000),
@@ -74,7 +77,7 @@ impl Worker {
             asked: Vec::new(),
             dispatches_nothing: false,
             times_out: false,
-        }
+        })
     }
 
     /// Another worker of the same Envoy, with a configuration of its own.

@@ -1,6 +1,7 @@
 //! Tables of configurations: what is taken, and the line with which the rest is refused.
 
 mod introspection;
+mod misread;
 mod providers;
 mod rules;
 mod sections;

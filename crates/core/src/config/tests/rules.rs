@@ -64,11 +64,11 @@ fn rules() {
         ),
         (
             r#"{"match":{"methods":["GET","get"]},"require":{}}"#,
-            Err("rules[0].match.methods[1]: is no method"),
+            Err("rules[0].match.methods[1]: \"get\" is no method: names are in upper case, `GET`"),
         ),
         (
             r#"{"match":{"methods":["G T"]},"require":{}}"#,
-            Err("rules[0].match.methods[0]: is no method"),
+            Err("rules[0].match.methods[0]: \"G T\" is no method; a list is written `[G, T]`"),
         ),
         (
             r#"{"match":{"template":"/a/{b}","hosts":["a","*.b.c"],"route":"r","methods":["GET"]},"require":{}}"#,
@@ -108,7 +108,7 @@ fn rules() {
             Err("rules[0].match.path: \"/bl%c3%a5\" spells `%C3` as `%c3`; write `%C3`"),
         ),
         (
-            r#"{"match":{"prefix":"/blå b|\"^:@[]%25"},"require":{}}"#,
+            r#"{"match":{"prefix":"/blå%20b%7C%22%5E:@[]%25"},"require":{}}"#,
             Ok(()),
         ),
         (
@@ -318,7 +318,7 @@ fn rules_by_route_and_changed_headers_exclude_each_other() {
         (r#"{"path":"/a"}"#, r#"{"claims":{"x-a":"sub"}}"#, Ok(())),
     ] {
         let rules =
-            format!(r#"[{{"match":{{}},"require":{{}}}},{{"match":{route},"require":{{}}}}]"#);
+            format!(r#"[{{"match":{route},"require":{{}}}},{{"match":{{}},"require":{{}}}}]"#);
         check(
             &format!(r#"{{{INTROSPECTION},"rules":{rules},"forward":{forward}}}"#),
             expected,

@@ -1,0 +1,87 @@
+//! Names of claims, as they are written: what reads like one in another language is refused, or
+//! told, because a claim that no token has meets no requirement but `none_of`.
+
+use super::context::Context;
+use super::warning::Unwise;
+use super::{ConfigError, refuse};
+use crate::token::claims::{ClaimId, ClaimPath};
+
+/// What other languages have in front of a claim's name. A claim may be called so as well.
+const ROOTS: [&str; 6] = [
+    "claims",
+    "token",
+    "jwt",
+    "payload",
+    "introspection",
+    "response",
+];
+
+/// The claim of that name, which is wanted from now on.
+pub(super) fn claim(key: &str, path: &str, context: &mut Context) -> Result<ClaimId, ConfigError> {
+    if let Some(problem) = misread(path) {
+        return refuse(key, format!("{path:?} {problem}"));
+    }
+    if let Some(problem) = suspect(path) {
+        context.warn(Unwise::SuspectClaim, key, format!("{path:?} {problem}"));
+    }
+    match ClaimPath::parse(path) {
+        Ok(path) => Ok(context.claims.want(path)),
+        Err(error) => refuse(key, error.to_string()),
+    }
+}
+
+/// Why a path can be no claim's, and how it is written.
+fn misread(path: &str) -> Option<String> {
+    // A JSON Pointer says by itself what its names are.
+    if path.starts_with('/') {
+        return None;
+    }
+    if let Some(rest) = path.strip_prefix('$').or_else(|| path.strip_prefix('@'))
+        && (rest.is_empty() || rest.starts_with(['.', '[']))
+    {
+        return Some("looks like JSONPath; write it without, e.g. `consumer.ID`".to_owned());
+    }
+    if path.contains("://") {
+        let pointer = path.replace('~', "~0").replace('/', "~1");
+        return Some(format!(
+            "holds dots and slashes; write it as a JSON Pointer, `/{pointer}`"
+        ));
+    }
+    if path.contains('/') {
+        let pointer = path.trim_start_matches('#').trim_start_matches('/');
+        return Some(format!(
+            "holds a slash; a JSON Pointer begins with one: `/{pointer}`"
+        ));
+    }
+    if path.contains(['[', ']', '{', '}', '"', '\'']) {
+        return Some(
+            "looks like an expression; write names with dots between them, e.g. `consumer.ID`, \
+             and places in arrays as in `/aud/0`"
+                .to_owned(),
+        );
+    }
+    if path.split('.').any(|name| name == "*" || name == "#") {
+        return Some("has a wildcard, and there are none; see `contains`".to_owned());
+    }
+    if path.trim() != path || path.contains(char::is_control) {
+        return Some("has space at its ends, or control characters".to_owned());
+    }
+    None
+}
+
+/// Why a path may not be meant so.
+fn suspect(path: &str) -> Option<String> {
+    if let Some(pointer) = path.strip_prefix('/') {
+        // Names with slashes are what pointers are for, and they hold dots often.
+        let mut names = pointer.split('/');
+        let is_dotted = names.any(|name| name.contains('.') && !name.contains("~1"));
+        let dotted = pointer.replace('/', ".");
+        return is_dotted.then(|| {
+            format!("is a claim whose name has a dot in it; if there are two names: `{dotted}`")
+        });
+    }
+    let (root, rest) = path.split_once('.')?;
+    ROOTS
+        .contains(&root)
+        .then(|| format!("is a claim within a claim `{root}`; if it stands by itself: `{rest}`"))
+}
