@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod docs;
 mod methods;
 mod outage;
 mod refusals;

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portvakt_core::request::trace::Trace;
 use serde_json::{Value, json};
 
 use crate::rules::{PASS, challenged, invalid};
@@ -221,7 +222,7 @@ fn callouts_are_seen_in_traces() {
     assert_eq!(worker.send(&head), PASS);
     assert_eq!(worker.request("GET /all", Some("Bearer two")), PASS);
     let traces = worker.asked.iter().map(|callout| {
-        let headers = callout.trace.iter().flat_map(|trace| trace.headers());
+        let headers = callout.trace.iter().flat_map(Trace::headers);
         headers.collect::<Vec<_>>()
     });
     let expected = [vec![("traceparent", parent), ("tracestate", "a=b")], vec![]];
