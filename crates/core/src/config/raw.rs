@@ -237,7 +237,7 @@ pub(super) struct RawRequire {
     /// Whom the token must be for: one of these is its `aud`, or a member of it.
     #[serde(default, deserialize_with = "given")]
     pub audiences: Option<Vec<String>>,
-    /// What must be true of claims. A claim that is absent, null or of another type meets nothing.
+    /// What must be true of claims. A claim that is absent, null or of another type meets nothing; see docs/claims.md.
     #[serde(default, deserialize_with = "given")]
     pub claims: Option<Vec<JsonObject<RawClaim>>>,
     /// The user must have authenticated by one of these classes (`acr`); else RFC 9470's challenge asks for it.
@@ -270,7 +270,7 @@ pub(super) struct RawClaim {
     /// It is one of these values.
     #[serde(default, deserialize_with = "given")]
     pub one_of: Option<Vec<Wanted>>,
-    /// It is an array of which some member is this value (of an array here: all of its members are there), or an object which has at least these members. Objects within are compared in the same way.
+    /// It is an array of which some member is this value (of an array here: all of its members are there), or an object which has at least these members; a text, number or boolean counts as an array of it alone. Objects within are compared in the same way.
     #[serde(default, deserialize_with = "given")]
     pub contains: Option<Wanted>,
     /// `true`: it is there. For a claim that must not be there, put this into `none_of`.
