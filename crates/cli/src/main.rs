@@ -1,0 +1,57 @@
+//! `portvakt`, the command line: what a plugin configuration means, before a gateway has it.
+//!
+//! It is the filter's own core that checks, decides and explains, so that what is said here is what
+//! the gateway does. Every command writes to what it is given and says what it came to; the process
+//! is left here alone.
+
+mod check;
+mod outcome;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::outcome::Outcome;
+
+/// Checks, explains and tests a policy for Portvakt before it is rolled out.
+#[derive(Debug, Parser)]
+#[command(name = "portvakt", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Checks plugin configurations, wherever they stand in a file.
+    Check(check::Arguments),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = anstream::stdout().lock();
+    let result = match &cli.command {
+        Command::Check(arguments) => check::run(arguments, &mut out),
+    };
+    match result.and_then(|outcome| {
+        out.flush()
+            .map_or_else(|error| Err(error.into()), |()| Ok(outcome))
+    }) {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => {
+            // Nothing is left to say it to if this fails as well.
+            let _ = writeln!(anstream::stderr().lock(), "portvakt: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Clean => Self::SUCCESS,
+            Outcome::Findings => Self::from(1),
+        }
+    }
+}
