@@ -5,12 +5,14 @@
 //! is left here alone.
 
 mod check;
+mod manual;
 mod outcome;
+mod schema;
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use self::outcome::Outcome;
 
@@ -26,6 +28,12 @@ struct Cli {
 enum Command {
     /// Checks plugin configurations, wherever they stand in a file.
     Check(check::Arguments),
+    /// Prints the JSON Schema of the plugin configuration, for editors.
+    Schema,
+    /// Prints completions for a shell.
+    Completions(manual::Completions),
+    /// Prints the manual, for `man -l -`.
+    Man,
 }
 
 fn main() -> ExitCode {
@@ -33,6 +41,9 @@ fn main() -> ExitCode {
     let mut out = anstream::stdout().lock();
     let result = match &cli.command {
         Command::Check(arguments) => check::run(arguments, &mut out),
+        Command::Schema => schema::run(&mut out),
+        Command::Completions(arguments) => manual::completions(arguments, Cli::command(), &mut out),
+        Command::Man => manual::man(Cli::command(), &mut out),
     };
     match result.and_then(|outcome| {
         out.flush()

@@ -13,6 +13,8 @@ mod providers;
 mod raw;
 mod requirement;
 mod rules;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod warning;
 mod wire;
 

@@ -16,7 +16,7 @@ use crate::json::object::JsonObject;
 /// The whole plugin configuration. What is said of each key here is the README's reference.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct RawConfig {
     /// The endpoint that is asked about tokens. Short for one provider. Not together with `providers`.
     #[serde(default, deserialize_with = "given")]
@@ -62,7 +62,7 @@ pub(super) struct RawConfig {
 /// How the endpoint is reached and spoken to.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct RawIntrospection {
     /// The Envoy cluster that the callout goes to. Required.
     pub cluster: String,
@@ -107,7 +107,7 @@ pub(super) type Providers = BTreeMap<String, JsonObject<RawIntrospection>>;
 /// What the endpoint speaks.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub(super) enum RawApi {
     #[default]
     Texas,
@@ -117,7 +117,7 @@ pub(super) enum RawApi {
 /// How the filter authenticates to an RFC 7662 endpoint.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct RawClientAuthentication {
     /// `client_secret_basic`, `client_secret_post` or `bearer`. Required.
     pub method: RawMethod,
@@ -131,7 +131,7 @@ pub(super) struct RawClientAuthentication {
 /// Client authentication methods, by their registered names where they have one.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub(super) enum RawMethod {
     ClientSecretBasic,
     ClientSecretPost,
@@ -140,7 +140,11 @@ pub(super) enum RawMethod {
 
 /// Where a secret comes from. Whatever else is written there may be the secret: it is not printed.
 #[derive(Debug)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))
+)]
 pub(super) struct RawSecret {
     /// The name of a variable in the VM's environment.
     pub env: Option<Hidden>,
@@ -176,7 +180,7 @@ pub(super) const SECRET: &str = "expected either { env: NAME } or { inline: TEXT
 /// One rule.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct RawRule {
     /// For logs and metrics. Default: its position, e.g. `rules[0]`.
     #[serde(default, deserialize_with = "given")]
@@ -201,7 +205,7 @@ pub(super) struct RawRule {
 /// The conditions of a rule.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct RawMatch {
     /// This very path. Only one of `path`, `prefix` and `template`.
     #[serde(default, deserialize_with = "given")]
@@ -226,7 +230,7 @@ pub(super) struct RawMatch {
 /// What a token must have.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct RawRequire {
     /// All of these scopes. A `*` at the end of one stands for any rest.
     #[serde(default, deserialize_with = "given")]
@@ -260,7 +264,7 @@ pub(super) struct RawRequire {
 /// What must be true of a claim.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct RawClaim {
     /// Which claim: a dotted path (`consumer.ID`), or where names hold dots a JSON Pointer (`/https:~1~1x.y~1role`). Required, with one of the following.
     pub claim: String,
@@ -281,7 +285,7 @@ pub(super) struct RawClaim {
 /// How long what the endpoint said counts.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct RawCache {
     /// Tokens that a worker remembers, of the active and of the inactive each, up to 100000; a hard bound. Facts of more than 2 kB count as several. Default: `10000`.
     #[serde(default, deserialize_with = "given")]
@@ -306,7 +310,7 @@ pub(super) struct RawCache {
 /// Where the access token is.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct RawToken {
     /// The header. Default: `authorization`.
     #[serde(default, deserialize_with = "given")]
@@ -322,7 +326,7 @@ pub(super) struct RawToken {
 /// What a token must look like to be asked about.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct RawPrecheck {
     /// The `iss` that tokens must have. Default: any.
     #[serde(default, deserialize_with = "given")]
@@ -335,7 +339,7 @@ pub(super) struct RawPrecheck {
 /// What the upstream is told.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct RawForward {
     /// `keep` or `remove`: whether the upstream sees the header that tokens come in. `remove` not where a rule has `match.route`; and what Envoy redirects internally after it has no token any more: 401 where one is needed. Default: `keep`.
     #[serde(default)]
@@ -354,7 +358,7 @@ pub(super) struct RawForward {
 /// Whether the upstream sees the token.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub(super) enum RawAuthorization {
     #[default]
     Keep,
@@ -364,7 +368,7 @@ pub(super) enum RawAuthorization {
 /// What challenges carry.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct RawChallenge {
     /// The protected resource's realm. Default: none.
     #[serde(default, deserialize_with = "given")]

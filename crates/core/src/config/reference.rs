@@ -1,55 +1,14 @@
 //! The README's configuration reference says of each key what the types here say of it.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
 use serde_json::Value;
 
 use super::Vm;
-use super::raw::{Document, Hidden, Integer, RawConfig, Wanted};
+use super::schema::schema;
 use crate::authorizer::Allowed;
 use crate::introspection::outcome::Outcome;
-use crate::json::object::JsonObject;
 use crate::reply::reason::Reason;
-
-/// Types that read what no schema derives.
-macro_rules! schema {
-    ($type:ty, $schema:expr) => {
-        impl JsonSchema for $type {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($type).into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                $schema
-            }
-        }
-    };
-}
-
-schema!(Integer, json_schema!({ "type": "integer", "minimum": 0 }));
-schema!(Wanted, json_schema!({ "not": { "type": "null" } }));
-schema!(Hidden, json_schema!({ "type": "string" }));
-schema!(Document, json_schema!({ "type": "object" }));
-
-impl<T: JsonSchema> JsonSchema for JsonObject<T> {
-    fn inline_schema() -> bool {
-        T::inline_schema()
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        T::schema_name()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
-    }
-}
 
 /// A row for each key: its path, and what its type says of it.
 fn rows(schema: &Value, root: &Value, path: &str, above: &[&str], rows: &mut BTreeSet<String>) {
@@ -81,7 +40,7 @@ fn reference(schema: &Value) -> Option<&str> {
 
 #[test]
 fn the_readme_says_of_each_key_what_the_types_say() {
-    let schema = schema_for!(RawConfig).to_value();
+    let schema = schema();
     let mut expected = BTreeSet::new();
     rows(&schema, &schema, "", &[], &mut expected);
     assert!(expected.len() > 60, "{expected:#?}");
