@@ -47,7 +47,7 @@ pub(super) struct Waiter {
 impl Plugin {
     pub(super) fn new(authorizer: Authorizer, metrics: Metrics, queue: u32) -> Self {
         Self {
-            coordinators: Coordinators::new(authorizer.providers().len()),
+            coordinators: Coordinators::new(authorizer.providers()),
             authorizer,
             metrics,
             queue,

@@ -7,8 +7,10 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use super::effect::{Effect, Report, Turn};
+use super::load::Load;
 use super::single_flight::{Asked, CallId, Calls, Question, Start, TooMany, WaiterId};
 use crate::cache::lease::Lease;
 use crate::cache::shared::SharedData;
@@ -27,10 +29,10 @@ pub struct Coordinator<W> {
 
 /// Events.
 impl<W> Coordinator<W> {
-    /// One of so many, among whom is shared what may wait.
-    pub fn new(providers: usize) -> Self {
+    /// One of so many, among whom is shared what may wait; `load` with those of the same cluster.
+    pub(super) fn new(providers: usize, load: Rc<RefCell<Load>>) -> Self {
         Self {
-            calls: RefCell::new(Calls::new(providers)),
+            calls: RefCell::new(Calls::new(providers, load)),
             reports: RefCell::default(),
         }
     }

@@ -1,11 +1,14 @@
-//! The protocol of asking, of one worker with all its providers: each has calls of its own, and
-//! all of them share what one turn may do.
+//! The protocol of asking, of one worker with all its providers: each has calls of its own. All of
+//! them share what one turn may do, and those of one cluster what may be out there.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::coordinator::Coordinator;
 use super::effect::{Effect, Turn};
+use super::load::Load;
 use super::providers::Providers;
 use super::single_flight::{Asked, CallId, Question, TooMany, WaiterId};
 use crate::cache::shared::SharedData;
@@ -21,19 +24,23 @@ pub struct Coordinators<W> {
     /// How often each wants the clock to tick.
     clocks: RefCell<Vec<Option<Duration>>>,
     clock: Cell<Option<Duration>>,
-    /// Whose turn it is first: none is to be behind the others always.
+    /// Whose turn it is first: whoever comes after the one for whom something was done last, so that
+    /// what all of them share goes round.
     first: Cell<usize>,
 }
 
 /// Events.
 impl<W> Coordinators<W> {
-    /// For that many providers. What may wait is shared among them.
-    pub fn new(providers: usize) -> Self {
+    /// For these providers. What may wait is shared among them.
+    pub fn new(providers: &Providers) -> Self {
+        let mut loads: HashMap<&str, Rc<RefCell<Load>>> = HashMap::new();
+        let all = providers.iter().map(|provider| {
+            let load = loads.entry(&provider.config().cluster).or_default();
+            Coordinator::new(providers.len(), Rc::clone(load))
+        });
         Self {
-            all: (0..providers)
-                .map(|_| Coordinator::new(providers))
-                .collect(),
-            clocks: RefCell::new(vec![None; providers]),
+            all: all.collect(),
+            clocks: RefCell::new(vec![None; providers.len()]),
             clock: Cell::new(None),
             first: Cell::new(0),
         }
@@ -121,9 +128,6 @@ impl<W> Coordinators<W> {
 impl<W> Coordinators<W> {
     /// A turn begins.
     pub fn turn(&self) -> Turn {
-        let next = self.first.get().wrapping_add(1);
-        self.first
-            .set(next.checked_rem(self.all.len()).unwrap_or_default());
         Turn::default()
     }
 
@@ -140,15 +144,25 @@ impl<W> Coordinators<W> {
         let own = all.cycle().skip(self.first.get()).take(self.all.len());
         for (own, (id, provider)) in own {
             while let Some(effect) = own.next_effect(turn, provider, data, now) {
-                let Effect::SetClock(clock) = effect else {
-                    return Some((id, effect));
-                };
-                if let Some(clock) = self.set_clock(id, clock) {
-                    return Some((id, Effect::SetClock(clock)));
+                match effect {
+                    Effect::Dispatch { .. } | Effect::Finish { .. } => self.first_after(id),
+                    Effect::Report(_) | Effect::Wake => {}
+                    Effect::SetClock(clock) => match self.set_clock(id, clock) {
+                        Some(clock) => return Some((id, Effect::SetClock(clock))),
+                        None => continue,
+                    },
                 }
+                return Some((id, effect));
             }
         }
         None
+    }
+
+    /// It is the next one's turn.
+    fn first_after(&self, id: ProviderId) {
+        let next = id.position().wrapping_add(1);
+        let next = next.checked_rem(self.all.len()).unwrap_or_default();
+        self.first.set(next);
     }
 
     /// The clock ticks as often as the one needs it that needs it most; how often, if that is new.
@@ -168,3 +182,7 @@ impl<W> Coordinators<W> {
         self.all.iter().all(Coordinator::is_empty)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may fail loudly")]
+mod tests;

@@ -7,6 +7,7 @@
 pub mod coordinator;
 pub mod coordinators;
 pub mod effect;
+mod load;
 pub mod provider;
 pub mod providers;
 pub mod single_flight;

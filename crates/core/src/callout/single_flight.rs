@@ -5,11 +5,12 @@
 //! its waiters were told. A *waiter* is a paused request. Tokens in use go before tokens that
 //! nobody knows; of those only so many wait, and not for ever.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::window::Window;
+use super::load::Load;
 use crate::cache::lease::LEASE;
 use crate::introspection::error::Answer;
 use crate::introspection::health::Rank;
@@ -80,11 +81,8 @@ pub(super) struct Calls<W> {
     first: VecDeque<CallId>,
     awaiting: VecDeque<CallId>,
     answered: VecDeque<CallId>,
-    window: Window,
-    /// How many first questions are in flight.
-    first_in_flight: usize,
-    /// Envoy dispatches nothing until something is answered, or the clock ticks.
-    is_blocked: bool,
+    /// What is out where they are asked, others' calls among it.
+    load: Rc<RefCell<Load>>,
     /// How much memory the tokens take, in bytes.
     bytes: usize,
     max_len: usize,
@@ -130,8 +128,9 @@ pub(super) struct Start {
 pub(super) type Finished<W> = (Vec<(WaiterId, W)>, Rc<Answer>);
 
 impl<W> Calls<W> {
-    /// Those to one of so many providers, among whom is shared what may wait.
-    pub(super) fn new(providers: usize) -> Self {
+    /// Those to one of so many providers, among whom is shared what may wait; `load` with those
+    /// who are asked in the same place.
+    pub(super) fn new(providers: usize, load: Rc<RefCell<Load>>) -> Self {
         let share = |all: usize| all.checked_div(providers).unwrap_or(all);
         Self {
             max_len: share(MAX_CALLS),
@@ -143,9 +142,7 @@ impl<W> Calls<W> {
             first: VecDeque::new(),
             awaiting: VecDeque::new(),
             answered: VecDeque::new(),
-            window: Window::default(),
-            first_in_flight: 0,
-            is_blocked: false,
+            load,
             bytes: 0,
             clock: Duration::ZERO,
             last_id: 0,
@@ -213,7 +210,7 @@ impl<W> Calls<W> {
         // on. What stands for it among the others is skipped.
         if rank == Rank::Renewal && call.question.rank == Rank::First {
             if let Stage::InFlight { .. } = call.stage {
-                self.first_in_flight = self.first_in_flight.saturating_sub(1);
+                self.load.borrow_mut().first_is_renewal();
             }
             call.question.rank = Rank::Renewal;
             if let Stage::Pending = call.stage {
@@ -277,7 +274,7 @@ impl<W> Calls<W> {
 
     /// The next call that may be dispatched: tokens in use before others.
     pub(super) fn next_start(&mut self, now: Time) -> Option<Start> {
-        if self.is_blocked {
+        if self.load.borrow().is_blocked {
             return None;
         }
         loop {
@@ -307,35 +304,32 @@ impl<W> Calls<W> {
 
     /// Whether more than one question that anybody can ask is in flight.
     pub(super) fn is_crowded(&self) -> bool {
-        self.first_in_flight > 1
+        self.load.borrow().is_crowded()
     }
 
     fn admits_first(&mut self, now: Time) -> bool {
-        !self.first.is_empty() && self.window.admits(self.first_in_flight, now)
+        !self.first.is_empty() && self.load.borrow_mut().admits_first(now)
     }
 
     pub(super) fn in_flight(&mut self, id: CallId, callout: u32, now: Time) {
         if let Some(call) = self.all.get_mut(&id) {
             call.stage = Stage::InFlight { asked_at: now };
-            if call.question.rank == Rank::First {
-                self.first_in_flight = self.first_in_flight.saturating_add(1);
-            }
+            self.load.borrow_mut().dispatched(call.question.rank);
             self.by_callout.insert(callout, id);
         }
     }
 
     /// Envoy dispatched nothing: the window is too large.
     pub(super) fn refused(&mut self, now: Time) {
-        self.window.refused(self.first_in_flight, now);
+        self.load.borrow_mut().refused(now);
     }
 
-    /// The call could not be dispatched. If others are in flight it waits until one of them is
-    /// answered; whether it does.
+    /// The call could not be dispatched. If others are in flight, to whomever in the same place, it
+    /// waits until one of them is answered; whether it does.
     pub(super) fn put_back(&mut self, id: CallId) -> bool {
-        if self.by_callout.is_empty() {
+        if !self.load.borrow_mut().block() {
             return false;
         }
-        self.is_blocked = true;
         self.enqueue_again(id);
         true
     }
@@ -389,18 +383,14 @@ impl<W> Calls<W> {
         now: Time,
     ) -> Option<(CallId, TokenId, Time)> {
         let id = self.by_callout.remove(&callout)?;
-        self.is_blocked = false;
         let call = self.all.get(&id)?;
         let Stage::InFlight { asked_at } = call.stage else {
             return None;
         };
-        let in_flight = self.first_in_flight;
-        if call.question.rank == Rank::First {
-            self.first_in_flight = in_flight.saturating_sub(1);
-        }
-        let is_wanted = !self.first.is_empty();
-        self.window
-            .answered(asked_at, now, timeout, in_flight, is_wanted);
+        let (rank, is_wanted) = (call.question.rank, !self.first.is_empty());
+        self.load
+            .borrow_mut()
+            .answered(rank, asked_at, now, timeout, is_wanted);
         Some((id, call.question.token_id, asked_at))
     }
 
@@ -435,7 +425,7 @@ impl<W> Calls<W> {
 
     /// Time has passed. Calls that were pending for too long.
     pub(super) fn tick(&mut self, now: Time) -> Vec<CallId> {
-        self.is_blocked = false;
+        self.load.borrow_mut().is_blocked = false;
         let mut too_old = Vec::new();
         while let Some(id) = self.first.front().copied() {
             match self.all.get(&id) {
@@ -453,7 +443,8 @@ impl<W> Calls<W> {
     }
 
     pub(super) fn has_work(&mut self, now: Time) -> bool {
-        let may_start = !self.is_blocked && (!self.renewals.is_empty() || self.admits_first(now));
+        let is_blocked = self.load.borrow().is_blocked;
+        let may_start = !is_blocked && (!self.renewals.is_empty() || self.admits_first(now));
         may_start || !self.answered.is_empty()
     }
 
@@ -493,7 +484,7 @@ impl<W> Calls<W> {
             && self.open.is_empty()
             && self.by_callout.is_empty()
             && self.answered.is_empty()
-            && self.first_in_flight == 0
+            && self.load.borrow().is_empty()
             && self.bytes == 0
     }
 

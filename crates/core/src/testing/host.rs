@@ -54,8 +54,8 @@ pub struct Callout {
 }
 
 impl FakeHost {
-    /// The host of a worker that has so many providers.
-    pub fn new(providers: usize) -> Self {
+    /// The host of a worker that has these providers.
+    pub fn new(providers: &Providers) -> Self {
         Self {
             coordinators: Coordinators::new(providers),
             out: BTreeMap::new(),

@@ -68,7 +68,7 @@ impl Worker {
     pub fn try_new(config: &str) -> Result<Self, ConfigError> {
         let authorizer = config::parse(config.as_bytes(), &VM)?.authorizer;
         Ok(Self {
-            host: FakeHost::new(authorizer.providers().len()),
+            host: FakeHost::new(authorizer.providers()),
             authorizer,
             now: Time::from_millis(1_795_000_000_000),
             data: FakeData::default(),

@@ -51,7 +51,7 @@ impl Worker {
         let providers = providers(cache);
         providers.prepare(data);
         Self {
-            host: FakeHost::new(providers.len()),
+            host: FakeHost::new(&providers),
             providers,
         }
     }
