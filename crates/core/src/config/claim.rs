@@ -7,13 +7,25 @@ use super::{ConfigError, refuse};
 use crate::token::claims::{ClaimId, ClaimPath};
 
 /// What other languages have in front of a claim's name. A claim may be called so as well.
-const ROOTS: [&str; 6] = [
+const ROOTS: [&str; 12] = [
+    "access_token",
+    "auth",
+    "authentication",
     "claims",
-    "token",
+    "id_token",
+    "introspection",
     "jwt",
     "payload",
-    "introspection",
+    "principal",
+    "request",
     "response",
+    "token",
+];
+
+/// What expressions are made of, and names of claims are not.
+const OPERATORS: [char; 21] = [
+    '[', ']', '{', '}', '(', ')', '<', '>', '"', '\'', '`', '|', '?', '!', '=', '&', '%', '^', ',',
+    ';', '\\',
 ];
 
 /// The claim of that name, which is wanted from now on.
@@ -36,9 +48,9 @@ fn misread(path: &str) -> Option<String> {
     if path.starts_with('/') {
         return None;
     }
-    if let Some(rest) = path.strip_prefix('$').or_else(|| path.strip_prefix('@'))
-        && (rest.is_empty() || rest.starts_with(['.', '[']))
-    {
+    let current = path.strip_prefix('@');
+    let is_current = current.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+    if path.starts_with('$') || is_current {
         return Some("looks like JSONPath; write it without, e.g. `consumer.ID`".to_owned());
     }
     if path.contains("://") {
@@ -49,18 +61,27 @@ fn misread(path: &str) -> Option<String> {
     }
     if path.contains('/') {
         let pointer = path.trim_start_matches('#').trim_start_matches('/');
+        let name = pointer.replace('~', "~0").replace('/', "~1");
         return Some(format!(
-            "holds a slash; a JSON Pointer begins with one: `/{pointer}`"
+            "holds a slash; a JSON Pointer begins with one: `/{pointer}`, or if the slash is in a \
+             name: `/{name}`"
         ));
     }
-    if path.contains(['[', ']', '{', '}', '"', '\'']) {
+    if path.contains("\\.") {
+        let pointer = path.replace('~', "~0").replace("\\.", "\\");
+        let pointer = pointer.replace('.', "/").replace('\\', ".");
+        return Some(format!(
+            "has a dot in a name; write it as a JSON Pointer, `/{pointer}`"
+        ));
+    }
+    if path.contains(OPERATORS) || path.contains("->") {
         return Some(
             "looks like an expression; write names with dots between them, e.g. `consumer.ID`, \
-             and places in arrays as in `/aud/0`"
+             places in arrays as in `/aud/0`, and names that are so as a JSON Pointer"
                 .to_owned(),
         );
     }
-    if path.split('.').any(|name| name == "*" || name == "#") {
+    if path.contains('*') || path.split('.').any(|name| name == "#") {
         return Some("has a wildcard, and there are none; see `contains`".to_owned());
     }
     if path.trim() != path || path.contains(char::is_control) {
@@ -80,8 +101,14 @@ fn suspect(path: &str) -> Option<String> {
             format!("is a claim whose name has a dot in it; if there are two names: `{dotted}`")
         });
     }
-    let (root, rest) = path.split_once('.')?;
-    ROOTS
-        .contains(&root)
-        .then(|| format!("is a claim within a claim `{root}`; if it stands by itself: `{rest}`"))
+    let (root, mut rest) = path.split_once('.').filter(|(root, _)| is_root(root))?;
+    while let Some((_, inner)) = rest.split_once('.').filter(|(root, _)| is_root(root)) {
+        rest = inner;
+    }
+    let problem = format!("is a claim within a claim `{root}`; if it stands by itself: `{rest}`");
+    Some(problem)
+}
+
+fn is_root(name: &str) -> bool {
+    ROOTS.iter().any(|root| name.eq_ignore_ascii_case(root))
 }

@@ -84,6 +84,18 @@ fn issuers(key: &str, given: Option<Vec<String>>) -> Result<Vec<String>, ConfigE
             "is empty, so that it is asked about nothing; leave it out for all other tokens",
         );
     }
+    // They are compared to the letter: a pattern's tokens would go to whoever is asked about the rest.
+    let is_no_issuer =
+        |issuer: &String| issuer.contains(|c: char| "*{}<>".contains(c) || c.is_whitespace());
+    if let Some(index) = issuers.iter().position(is_no_issuer) {
+        return refuse(
+            format!("{key}.issuers[{index}]"),
+            format!(
+                "{:?} is no issuer: the `iss` of tokens, to the letter, without patterns and spaces",
+                issuers.get(index).map(String::as_str).unwrap_or_default()
+            ),
+        );
+    }
     let is_repeated = |(index, issuer): (usize, &String)| {
         let before = issuers.iter().take(index);
         issuer.is_empty() || before.into_iter().any(|other| other == issuer)

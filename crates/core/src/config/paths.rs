@@ -48,12 +48,13 @@ fn path(key: String, text: &str) -> Result<Path<'static>, ConfigError> {
 }
 
 /// What a segment may have escaped though requests have it as it is, where it looks like a pattern.
-const LIKE_PATTERNS: [(&str, &str); 8] = [
+const LIKE_PATTERNS: [(&str, &str); 9] = [
     ("%24", "$"),
     ("%28", "("),
     ("%29", ")"),
     ("%2A", "*"),
     ("%2B", "+"),
+    ("%2C", ","),
     ("%3A", ":"),
     ("%5B", "["),
     ("%5D", "]"),
@@ -113,7 +114,9 @@ fn is_pattern(segment: &str) -> bool {
         let rest = segment.trim_end_matches(['+', '?', '*', '$']);
         segment.starts_with(open) && rest.ends_with(close)
     };
-    segment.starts_with(':')
+    matches!(segment, "+" | "...")
+        || segment.starts_with(':')
+        || segment.ends_with(',')
         || segment.ends_with('$')
         || segment.ends_with(".+")
         || is_group('(', ')')

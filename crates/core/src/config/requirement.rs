@@ -107,15 +107,34 @@ pub(super) fn scopes(
         if name == "*" {
             let problem = "`*` alone stands for any scope there is";
             context.warn(Unwise::SuspectScope, key(), problem);
-        } else if name.contains(',') {
+        } else if name.contains([',', '|']) {
             let problem = format!("{name:?} is one scope; for several write a list");
             context.warn(Unwise::SuspectScope, key(), problem);
+        } else if let Some(problem) = suspect_scope(name) {
+            context.warn(Unwise::SuspectScope, key(), format!("{name:?} {problem}"));
         }
     }
     let scopes = names.into_iter().enumerate().map(|(index, name)| {
         Scope::parse(name).or_else(|error| refuse(format!("{key}[{index}]"), error.to_string()))
     });
     scopes.collect()
+}
+
+/// Why a scope may not be meant so.
+fn suspect_scope(name: &str) -> Option<String> {
+    if name.starts_with(['^', '!']) || name.ends_with('$') || name.ends_with(".*") {
+        return Some("is compared to the letter, but for a `*` at its end".to_owned());
+    }
+    let scope = name.strip_prefix("SCOPE_")?;
+    Some(format!("is written as tokens have it: `{scope}`?"))
+}
+
+/// Says where a text may be meant as a pattern.
+fn warn_of_pattern(key: &str, text: &str, context: &mut Context) {
+    if text.starts_with('*') || text.ends_with('*') {
+        let problem = format!("{text:?} is compared to the letter, its `*` too");
+        context.warn(Unwise::SuspectValue, key, problem);
+    }
 }
 
 fn claim_requirements(
@@ -129,6 +148,10 @@ fn claim_requirements(
     let requirements = raw.into_iter().enumerate().map(|(index, JsonObject(raw))| {
         let key = format!("{key}[{index}]");
         let claim = claim(&format!("{key}.claim"), &raw.claim, context)?;
+        let given = raw.equals.iter().chain(raw.one_of.iter().flatten());
+        for Wanted(value) in given.chain(&raw.contains) {
+            warn_of_pattern(&key, value.as_str().unwrap_or_default(), context);
+        }
         let requirement = Requirement::Claim(claim, test(&key, raw)?);
         Ok(Clause { key, requirement })
     });
@@ -177,6 +200,9 @@ fn audiences(
     if let Some(index) = values.iter().position(String::is_empty) {
         return refuse(format!("{key}[{index}]"), "is empty; expected an audience");
     }
+    for (index, value) in values.iter().enumerate() {
+        warn_of_pattern(&format!("{key}[{index}]"), value, context);
+    }
     Ok(Requirement::Audiences {
         aud: claim(key, "aud", context)?,
         values,
@@ -224,26 +250,38 @@ fn max_age(key: &str, text: &str, context: &mut Context) -> Result<Requirement, 
 }
 
 /// Claims that many providers give as an array even of one.
-const ARRAYS: [&str; 9] = [
+const ARRAYS: [&str; 8] = [
     "amr",
     "aud",
     "authorities",
     "entitlements",
     "groups",
+    "permissions",
     "roles",
-    "scope",
-    "scp",
     "wids",
 ];
 
-/// Says where something that must not hold is passed by an array that has it among others.
+/// Says where something that must not hold is passed by an array or a text that has it among
+/// others.
 fn warn_of_arrays(key: &str, all: &[JsonObject<RawRequire>], context: &mut Context) {
     for (index, JsonObject(raw)) in all.iter().enumerate() {
         let key = format!("{key}[{index}]");
+        if raw.scopes.as_ref().is_some_and(|scopes| scopes.len() > 1) {
+            let problem = "must not be there together; a token that has one of them alone passes: \
+                           see `any_scopes`";
+            context.warn(Unwise::NoneOfScopes, format!("{key}.scopes"), problem);
+        }
         for (index, JsonObject(claim)) in raw.claims.iter().flatten().enumerate() {
-            let name = claim.claim.trim_start_matches('/');
+            let name = claim.claim.rsplit(['/', '.']).next().unwrap_or_default();
             let is_equality = claim.equals.is_some() || claim.one_of.is_some();
-            if is_equality && ARRAYS.contains(&name) {
+            if matches!(name, "scope" | "scp") && (is_equality || claim.contains.is_some()) {
+                let problem = format!(
+                    "`{name}` may be a text of several scopes, which this does not look into, so \
+                     that it passes; see `any_scopes`"
+                );
+                let key = format!("{key}.claims[{index}]");
+                context.warn(Unwise::NoneOfEquals, key, problem);
+            } else if is_equality && ARRAYS.contains(&name) {
                 let problem = format!(
                     "`{name}` may be an array, which this does not look into, so that it passes; \
                      see `contains`"

@@ -13,8 +13,12 @@ labelled! {
         SuspectClaim = "suspect_claim",
         /// A scope that may be meant otherwise.
         SuspectScope = "suspect_scope",
-        /// An array passes what must not hold of a claim.
+        /// An array, or a list in a text, passes what must not hold of a claim.
         NoneOfEquals = "none_of_equals",
+        /// A token with one of several scopes passes what must not be there.
+        NoneOfScopes = "none_of_scopes",
+        /// A value that may be meant as a pattern.
+        SuspectValue = "suspect_value",
         /// Tokens of all issuers but one are refused.
         PrecheckOfOneIssuer = "precheck_of_one_issuer",
         /// A method that no rule names.

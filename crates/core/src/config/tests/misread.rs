@@ -203,6 +203,11 @@ fn paths() {
         ("template", "/api/**", Refused(template)),
         ("template", "/api/**/x", Refused(template)),
         ("path", "/api/?", Refused("holds a query")),
+        ("prefix", "/api/...", Refused(parameter)),
+        ("template", "/sensors/+", Refused(parameter)),
+        // Lists in one text.
+        ("prefix", "/a,/b", Refused(parameter)),
+        ("prefix", "/a, /b", Refused("which no path has")),
         // Templates of others: AWS, Google, OpenAPI, RFC 6570, Envoy.
         ("template", "/{proxy+}", Refused(template)),
         ("template", "/{id:[0-9]+}", Refused(parameter)),
@@ -245,6 +250,9 @@ fn paths() {
         ("path", "/%28draft%29", AsItSays),
         ("path", "/%5Bid%5D", AsItSays),
         ("path", "/a.%2B", AsItSays),
+        ("path", "/%2B", AsItSays),
+        ("path", "/a%2C/b", AsItSays),
+        ("path", "/a,b", AsItSays),
         ("path", "/a%2Ab", AsItSays),
         ("path", "/a%7Cb%20c%5E", AsItSays),
         ("path", "/a%3Ab", Refused("write `:`")),
@@ -314,6 +322,12 @@ fn scopes() {
         ("", Refused("is no scope")),
         ("\"a\"", Refused("is no scope")),
         ("a,b", Told("rules[0].require.scopes[0]")),
+        ("a|b", Told("for several write a list")),
+        ("!a", Told("is compared to the letter")),
+        ("^a", Told("is compared to the letter")),
+        ("a$", Told("is compared to the letter")),
+        ("nav:.*", Told("is compared to the letter, but for a `*`")),
+        ("SCOPE_read", Told("is written as tokens have it: `read`?")),
         ("*", Told("rules[0].require.scopes[0]")),
         ("nav:*", AsItSays),
         ("nav:helse/sykepenger/afp.read", AsItSays),
@@ -354,9 +368,32 @@ fn claims() {
         ("roles[0]", Refused(expression)),
         ("roles[*]", Refused(expression)),
         ("{consumer.ID}", Refused(expression)),
-        ("${consumer.ID}", Refused(expression)),
+        ("${consumer.ID}", Refused(jsonpath)),
         ("{{ consumer }}", Refused(expression)),
         ("roles.*", Refused("there are none; see `contains`")),
+        ("consumer.**", Refused("there are none; see `contains`")),
+        ("role*", Refused("there are none; see `contains`")),
+        (
+            "x\\.y/role",
+            Refused("or if the slash is in a name: `/x\\.y~1role`"),
+        ),
+        (
+            "example.com/role",
+            Refused("or if the slash is in a name: `/example.com~1role`"),
+        ),
+        // Keycloak, jq, JMESPath, SQL, nginx.
+        (
+            "x\\.y.role",
+            Refused("has a dot in a name; write it as a JSON Pointer, `/x.y/role`"),
+        ),
+        ("consumer?.ID", Refused(expression)),
+        ("consumer->ID", Refused(expression)),
+        ("consumer | ID", Refused(expression)),
+        ("length(roles)", Refused(expression)),
+        ("sub,client_id", Refused(expression)),
+        ("!sub", Refused(expression)),
+        ("%sub%", Refused(expression)),
+        ("$jwt_claim_sub", Refused(jsonpath)),
         ("roles.#", Refused("there are none; see `contains`")),
         ("*", Refused("there are none; see `contains`")),
         (" sub", Refused("has space at its ends")),
@@ -371,11 +408,14 @@ fn claims() {
             Told("if it stands by itself: `consumer.ID`"),
         ),
         ("token.sub", Told("if it stands by itself: `sub`")),
-        (
-            "jwt.claims.sub",
-            Told("if it stands by itself: `claims.sub`"),
-        ),
+        ("jwt.claims.sub", Told("if it stands by itself: `sub`")),
         ("payload.sub", Told("if it stands by itself: `sub`")),
+        ("JWT.sub", Told("if it stands by itself: `sub`")),
+        // Istio.
+        (
+            "request.auth.claims.sub",
+            Told("if it stands by itself: `sub`"),
+        ),
         (
             "/consumer.ID",
             Told("if there are two names: `consumer.ID`"),
@@ -390,6 +430,10 @@ fn claims() {
         ("claims", AsItSays),
         ("token_use", AsItSays),
         ("/claims/sub", AsItSays),
+        ("/$schema", AsItSays),
+        ("/role*", AsItSays),
+        ("realm_access.roles", AsItSays),
+        ("x5t#S256", AsItSays),
         ("blå.bær", AsItSays),
     ] {
         let claim = quoted(claim);
@@ -439,6 +483,44 @@ fn what_must_not_hold() {
         (
             r#"{"none_of":[{"claims":[{"claim":"client_id","equals":"x"}]}]}"#,
             AsItSays,
+        ),
+        (
+            r#"{"none_of":[{"claims":[{"claim":"realm_access.roles","equals":"guest"}]}]}"#,
+            Told(told),
+        ),
+        (
+            r#"{"none_of":[{"claims":[{"claim":"permissions","equals":"x"}]}]}"#,
+            Told(told),
+        ),
+        (
+            r#"{"none_of":[{"claims":[{"claim":"scope","contains":"x"}]}]}"#,
+            Told("may be a text of several scopes"),
+        ),
+        (
+            r#"{"none_of":[{"claims":[{"claim":"/scp","equals":"x"}]}]}"#,
+            Told("may be a text of several scopes"),
+        ),
+        (
+            r#"{"none_of":[{"scopes":["a","b"]}]}"#,
+            Told("rules[0].require.none_of[0].scopes: must not be there together"),
+        ),
+        (r#"{"none_of":[{"scopes":["a"]}]}"#, AsItSays),
+        (r#"{"none_of":[{"any_scopes":["a","b"]}]}"#, AsItSays),
+        (
+            r#"{"none_of":[{"claims":[{"claim":"sub","equals":"guest*"}]}]}"#,
+            Told("\"guest*\" is compared to the letter"),
+        ),
+        (
+            r#"{"claims":[{"claim":"sub","one_of":["a","*@x.y"]}]}"#,
+            Told("\"*@x.y\" is compared to the letter"),
+        ),
+        (
+            r#"{"claims":[{"claim":"roles","contains":"*"}]}"#,
+            Told("rules[0].require.claims[0]"),
+        ),
+        (
+            r#"{"audiences":["a","https://x/*"]}"#,
+            Told("rules[0].require.audiences[1]"),
         ),
         (
             r#"{"claims":[{"claim":"roles","equals":"guest"}]}"#,

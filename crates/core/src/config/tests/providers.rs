@@ -62,6 +62,20 @@ fn providers() {
             Err("providers.a.issuers[0]: "),
         ),
         (
+            r#"{"a":{"cluster":"c","issuers":["x","https://login.microsoftonline.com/{tenantid}/v2.0"]}}"#,
+            Err(
+                "providers.a.issuers[1]: \"https://login.microsoftonline.com/{tenantid}/v2.0\" is no issuer",
+            ),
+        ),
+        (
+            r#"{"a":{"cluster":"c","issuers":["https://*.x.y/"]}}"#,
+            Err("is no issuer"),
+        ),
+        (
+            r#"{"a":{"cluster":"c","issuers":["https://x/ "]}}"#,
+            Err("is no issuer"),
+        ),
+        (
             r#"{"a":{"cluster":"c","issuers":["x","y","x"]}}"#,
             Err("providers.a.issuers[2]: "),
         ),
