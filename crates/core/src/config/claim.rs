@@ -7,7 +7,7 @@ use super::{ConfigError, refuse};
 use crate::token::claims::{ClaimId, ClaimPath};
 
 /// What other languages have in front of a claim's name. A claim may be called so as well.
-const ROOTS: [&str; 12] = [
+const ROOTS: [&str; 13] = [
     "access_token",
     "auth",
     "authentication",
@@ -15,6 +15,7 @@ const ROOTS: [&str; 12] = [
     "id_token",
     "introspection",
     "jwt",
+    "jwt_payload",
     "payload",
     "principal",
     "request",

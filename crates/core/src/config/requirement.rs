@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::claim::claim;
 use super::context::Context;
 use super::raw::{RawClaim, RawRequire, Wanted};
@@ -122,16 +124,31 @@ pub(super) fn scopes(
 
 /// Why a scope may not be meant so.
 fn suspect_scope(name: &str) -> Option<String> {
-    if name.starts_with(['^', '!']) || name.ends_with('$') || name.ends_with(".*") {
+    if name.starts_with('!') || name.contains(['(', '[', '^', '$']) || name.ends_with(".*") {
         return Some("is compared to the letter, but for a `*` at its end".to_owned());
     }
     let scope = name.strip_prefix("SCOPE_")?;
     Some(format!("is written as tokens have it: `{scope}`?"))
 }
 
+/// Says which values of a test may be meant as patterns: only scopes have these.
+fn warn_of_patterns(key: &str, raw: &RawClaim, context: &mut Context) {
+    let single = [("equals", &raw.equals), ("contains", &raw.contains)];
+    for (name, wanted) in single {
+        if let Some(Wanted(Value::String(text))) = wanted {
+            warn_of_pattern(&format!("{key}.{name}"), text, context);
+        }
+    }
+    for (index, wanted) in raw.one_of.iter().flatten().enumerate() {
+        if let Wanted(Value::String(text)) = wanted {
+            warn_of_pattern(&format!("{key}.one_of[{index}]"), text, context);
+        }
+    }
+}
+
 /// Says where a text may be meant as a pattern.
 fn warn_of_pattern(key: &str, text: &str, context: &mut Context) {
-    if text.starts_with('*') || text.ends_with('*') {
+    if text.contains('*') {
         let problem = format!("{text:?} is compared to the letter, its `*` too");
         context.warn(Unwise::SuspectValue, key, problem);
     }
@@ -148,10 +165,7 @@ fn claim_requirements(
     let requirements = raw.into_iter().enumerate().map(|(index, JsonObject(raw))| {
         let key = format!("{key}[{index}]");
         let claim = claim(&format!("{key}.claim"), &raw.claim, context)?;
-        let given = raw.equals.iter().chain(raw.one_of.iter().flatten());
-        for Wanted(value) in given.chain(&raw.contains) {
-            warn_of_pattern(&key, value.as_str().unwrap_or_default(), context);
-        }
+        warn_of_patterns(&key, &raw, context);
         let requirement = Requirement::Claim(claim, test(&key, raw)?);
         Ok(Clause { key, requirement })
     });

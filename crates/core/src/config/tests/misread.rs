@@ -312,6 +312,7 @@ fn hosts() {
 #[test]
 fn scopes() {
     let wildcard = "has a `*` that is not its last character";
+    let pattern = "is compared to the letter, but for a `*` at its end";
     for (scope, expected) in [
         ("nav:*:admin", Refused(wildcard)),
         ("*:admin", Refused(wildcard)),
@@ -324,11 +325,13 @@ fn scopes() {
         ("a,b", Told("rules[0].require.scopes[0]")),
         ("a|b", Told("for several write a list")),
         ("!a", Told("is compared to the letter")),
-        ("^a", Told("is compared to the letter")),
-        ("a$", Told("is compared to the letter")),
-        ("nav:.*", Told("is compared to the letter, but for a `*`")),
         ("SCOPE_read", Told("is written as tokens have it: `read`?")),
         ("*", Told("rules[0].require.scopes[0]")),
+        ("nav:.*", Told(pattern)),
+        ("nav:(a|b)", Told("for several write a list")),
+        ("^nav:x$", Told(pattern)),
+        ("nav:[a-z]+", Told(pattern)),
+        ("nav:x|nav:y", Told("for several write a list")),
         ("nav:*", AsItSays),
         ("nav:helse/sykepenger/afp.read", AsItSays),
         ("https://www.googleapis.com/auth/drive", AsItSays),
@@ -370,6 +373,9 @@ fn claims() {
         ("{consumer.ID}", Refused(expression)),
         ("${consumer.ID}", Refused(jsonpath)),
         ("{{ consumer }}", Refused(expression)),
+        ("consumer|ID", Refused(expression)),
+        ("lower(sub)", Refused(expression)),
+        ("sub=alice", Refused(expression)),
         ("roles.*", Refused("there are none; see `contains`")),
         ("consumer.**", Refused("there are none; see `contains`")),
         ("role*", Refused("there are none; see `contains`")),
@@ -416,6 +422,8 @@ fn claims() {
             "request.auth.claims.sub",
             Told("if it stands by itself: `sub`"),
         ),
+        ("jwt_payload.sub", Told("if it stands by itself: `sub`")),
+        ("access_token.sub", Told("if it stands by itself: `sub`")),
         (
             "/consumer.ID",
             Told("if there are two names: `consumer.ID`"),
@@ -435,6 +443,8 @@ fn claims() {
         ("realm_access.roles", AsItSays),
         ("x5t#S256", AsItSays),
         ("blå.bær", AsItSays),
+        ("/lower(sub)", AsItSays),
+        ("First Name", AsItSays),
     ] {
         let claim = quoted(claim);
         let rule = format!(
@@ -532,6 +542,170 @@ fn what_must_not_hold() {
             "",
             &expected,
         );
+    }
+}
+
+/// Only scopes have patterns.
+#[test]
+fn values() {
+    let told = "is compared to the letter, its `*` too";
+    for (require, expected) in [
+        (r#"{"audiences":["*"]}"#, Told(told)),
+        (
+            r#"{"audiences":["a","https://a/*"]}"#,
+            Told("rules[0].require.audiences[1]"),
+        ),
+        (r#"{"claims":[{"claim":"sub","equals":"*"}]}"#, Told(told)),
+        (
+            r#"{"none_of":[{"claims":[{"claim":"sub","one_of":["a","b*"]}]}]}"#,
+            Told("rules[0].require.none_of[0].claims[0].one_of[1]"),
+        ),
+        (
+            r#"{"claims":[{"claim":"roles","contains":"team-*"}]}"#,
+            Told("rules[0].require.claims[0].contains"),
+        ),
+        (r#"{"audiences":["https://a/"]}"#, AsItSays),
+        (r#"{"claims":[{"claim":"sub","one_of":["a",1]}]}"#, AsItSays),
+    ] {
+        check_rule(
+            &format!(r#"{{"match":{{}},"require":{require}}}"#),
+            "",
+            &expected,
+        );
+    }
+}
+
+/// Keys of other configurations, and ours in the form that they have there: the line names the key
+/// and what is allowed.
+#[test]
+fn keys() {
+    let sequence = "expected a sequence";
+    let object = "expected an object";
+    for (what, expected) in [
+        // Kong, nginx, Envoy, Istio, Ingress.
+        (r#"{"paths":["/a"]}"#, "expected one of `path`, `prefix`"),
+        (r#"{"path":["/a"]}"#, "match.path: invalid type"),
+        (r#"{"path_separated_prefix":"/a"}"#, "expected one of"),
+        (r#"{"pathPrefix":"/a"}"#, "match.pathPrefix: unknown field"),
+        (
+            r#"{"safe_regex":{"regex":"/a"}}"#,
+            "match.safe_regex: unknown",
+        ),
+        (r#"{"location":"/a"}"#, "match.location: unknown field"),
+        (r#"{"notPaths":["/a"]}"#, "match.notPaths: unknown field"),
+        (r#"{"method":"GET"}"#, "match.method: unknown field"),
+        (r#"{"methods":"GET"}"#, sequence),
+        (r#"{"host":"a"}"#, "match.host: unknown field"),
+        (r#"{"hosts":"a"}"#, sequence),
+        (r#"{"domains":["a"]}"#, "match.domains: unknown field"),
+        (
+            r#"{"headers":[{"name":":method"}]}"#,
+            "match.headers: unknown",
+        ),
+        (r#"{"prefix":"/a","path":"/b"}"#, "not together with `path`"),
+        (r#"{"path":"/a","case_sensitive":false}"#, "case_sensitive"),
+        (r#"[{"path":"/a"}]"#, object),
+        (r#""/a""#, object),
+    ] {
+        let rule = format!(r#"{{"match":{what},"require":{{}}}}"#);
+        check_rule(&rule, "", &Refused(expected));
+    }
+    for (what, expected) in [
+        // OpenAPI, jwt_authn, Istio, Spring.
+        (
+            r#""security":[{"oauth2":["a"]}]"#,
+            "rules[0].security: unknown",
+        ),
+        (
+            r#""requires":{"provider_name":"x"}"#,
+            "rules[0].requires: unknown",
+        ),
+        (
+            r#""provider":"x","require":{}"#,
+            "rules[0].provider: unknown",
+        ),
+        (r#""providers":"x","require":{}"#, sequence),
+        (
+            r#""action":"ALLOW","require":{}"#,
+            "rules[0].action: unknown",
+        ),
+        (
+            r#""audiences":["a"],"require":{}"#,
+            "rules[0].audiences: unknown",
+        ),
+        (r#""anonymous":"true""#, "expected a boolean"),
+        (r#""allow_missing":{}"#, "rules[0].allow_missing: unknown"),
+        (r#""require":[{"scopes":["a"]}]"#, object),
+        (r#""require":{"scope":"a"}"#, "expected one of `scopes`"),
+        (r#""require":{"scopes":"a b"}"#, sequence),
+        (r#""require":{"scopes":[["a"],["b"]]}"#, "expected a string"),
+        (r#""require":{"audience":"a"}"#, "require.audience: unknown"),
+        (r#""require":{"aud":["a"]}"#, "require.aud: unknown"),
+        (r#""require":{"roles":["a"]}"#, "require.roles: unknown"),
+        (
+            r#""require":{"requires_any":{"requirements":[]}}"#,
+            "requires_any",
+        ),
+        (r#""require":{"anyOf":[]}"#, "require.anyOf: unknown"),
+        (r#""require":{"any_of":{"scopes":["a"]}}"#, sequence),
+        (
+            r#""require":{"not":{"scopes":["a"]}}"#,
+            "require.not: unknown",
+        ),
+        (r#""require":{"claims":{"sub":"a"}}"#, sequence),
+        (r#""require":{"claims":["sub"]}"#, object),
+        (
+            r#""require":{"claims":[{"name":"sub","value":"a"}]}"#,
+            "claims[0].name: unknown field",
+        ),
+        (
+            r#""require":{"claims":[{"claim":"sub","values":["a"]}]}"#,
+            "claims[0].values: unknown field",
+        ),
+        (
+            r#""require":{"claims":[{"claim":"sub","matches":"a"}]}"#,
+            "claims[0].matches: unknown field",
+        ),
+        (
+            r#""require":{"claims":[{"claim":"sub","not_equals":"a"}]}"#,
+            "claims[0].not_equals: unknown field",
+        ),
+        (
+            r#""require":{"claims":[{"claim":"sub","exists":"true"}]}"#,
+            "expected a boolean",
+        ),
+    ] {
+        let rule = format!(r#"{{"match":{{}},{what}}}"#);
+        check_rule(&rule, "", &Refused(expected));
+    }
+    for (what, expected) in [
+        (r#""issuer":"x""#, "issuer: unknown field"),
+        (r#""audiences":["x"]"#, "audiences: unknown field"),
+        (r#""dry_run":true"#, "dry_run: unknown field"),
+        (
+            r#""bypass_cors_preflight":true"#,
+            "bypass_cors_preflight: unknown",
+        ),
+        (
+            r#""forward":{"claim_to_headers":[]}"#,
+            "forward.claim_to_headers",
+        ),
+        (
+            r#""forward":{"claims":[{"header_name":"x","claim_name":"sub"}]}"#,
+            "forward.claims: invalid type",
+        ),
+        (
+            r#""token":{"from_params":["a"]}"#,
+            "token.from_params: unknown",
+        ),
+        (r#""cache":{"max_ttl":60}"#, "expected a string"),
+        (
+            r#""jwt_precheck":{"audiences":["x"]}"#,
+            "expected `issuer` or",
+        ),
+    ] {
+        let rule = r#"{"match":{},"require":{}}"#;
+        check_rule(rule, &format!(",{what}"), &Refused(expected));
     }
 }
 
