@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod causes;
 mod docs;
 mod methods;
 mod outage;

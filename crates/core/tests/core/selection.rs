@@ -10,6 +10,10 @@ use crate::worker::{End, Head, Worker};
 
 /// Two with issuers and one for the rest; the rules trust all, one, and two of them.
 fn worker() -> Worker {
+    worker_for_tokens_up_to(8_192)
+}
+
+fn worker_for_tokens_up_to(max_length: usize) -> Worker {
     let provider = |issuers: Value| {
         let mut provider = json!({ "cluster": "c", "endpoint": "http://idp/introspect" });
         if !issuers.is_null() {
@@ -36,6 +40,7 @@ fn worker() -> Worker {
             rule("/named", json!(["a", "b"])),
             rule("/rest", json!(["rest"])),
         ],
+        "token": { "max_length": max_length },
     });
     let mut worker = Worker::new(&config.to_string());
     worker.endpoint = Some((200, r#"{"active":true}"#.to_owned()));
@@ -121,13 +126,21 @@ fn who_is_asked() {
     check(&format!("e30.{payload}.c2ln.c2ln"), nobody());
 }
 
+/// It is too long before it is looked at; where such tokens are let in, it is an issuer like any.
 #[test]
-fn a_token_of_ten_kilobytes_is_too_long_before_it_is_looked_at() {
-    let mut worker = worker();
+fn an_issuer_of_ten_kilobytes() {
     let token = jwt(&json!({ "iss": "x".repeat(10_000) }).to_string());
-    let end = worker.request("GET /all", Some(&format!("Bearer {token}")));
-    assert_eq!(end, challenged(400, r#"error="invalid_request""#));
-    assert_eq!(worker.callouts(), 0);
+    let too_long = challenged(400, r#"error="invalid_request""#);
+    for (max_length, path, expected, asked) in [
+        (8_192, "/all", too_long, &[][..]),
+        (16_384, "/all", PASS, &["rest"]),
+        (16_384, "/named", invalid(), &[]),
+    ] {
+        let mut worker = worker_for_tokens_up_to(max_length);
+        let found = worker.request(&format!("GET {path}"), Some(&format!("Bearer {token}")));
+        assert_eq!(found, expected, "{max_length} {path}");
+        assert_eq!(worker.asked(), asked, "{max_length} {path}");
+    }
 }
 
 /// What `iss` an active answer of `a` has, and whether the token counts as active then.
