@@ -8,7 +8,8 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MetricType, Status};
 
 use portvakt_core::authorizer::Authorizer;
-use portvakt_core::metrics::{Counters, Metric};
+use portvakt_core::metrics::Metric;
+use portvakt_core::metrics::counters::Counters;
 use portvakt_core::token::providers::ProviderId;
 
 /// The version of the filter.
