@@ -174,8 +174,19 @@ fn what_passes_passes_as_ever() {
 
         let (_, found) = decision(config.clone(), &Head::new("GET /open"), None);
         assert_eq!(found, Decision::Forward(Grant::Anonymous), "{shadow}");
-        let (_, found) = decision(config, &preflight, None);
+        let (_, found) = decision(config.clone(), &preflight, None);
         assert_eq!(found, Decision::Forward(Grant::Preflight), "{shadow}");
+
+        config["protected_resource"] = json!({ "resource": "https://api.example.com" });
+        let metadata = Head::new("GET /.well-known/oauth-protected-resource");
+        let (_, found) = decision(config.clone(), &metadata, None);
+        assert_eq!(found, Decision::ServeMetadata, "{shadow}");
+
+        config["failure_mode_allow"] = json!(true);
+        let mut worker = configured(config);
+        worker.endpoint = Some((500, String::new()));
+        let found = worker.decision(&token("GET /any"));
+        assert_eq!(found, Decision::Forward(Grant::FailureMode), "{shadow}");
     }
 }
 
