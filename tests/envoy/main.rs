@@ -50,6 +50,7 @@ mod forwarding;
 mod frames;
 mod gateway;
 mod hostile;
+mod logs;
 mod methods;
 mod metrics;
 mod precheck;

@@ -47,24 +47,30 @@ async fn check(sample: Value) {
     gateway.idp.set_fault(Some(Fault::Status { status: 500 }));
     let unknown = gateway.token("api:read unknown");
     assert_eq!(gateway.get_with(&unknown).await.status, 503);
+    let body =
+        json!({ "active": true, "scope": "api:read", "client_id": "x".repeat(16 * 1024 + 1) });
+    let body = body.to_string();
     gateway
-        .assert_stat(&decisions("error", "endpoint_out"), 1)
-        .await;
+        .idp
+        .set_fault(Some(Fault::Body { status: 200, body }));
+    let long = gateway.token("api:read long");
+    assert_eq!(gateway.get_with(&long).await.status, 200);
+    gateway.assert_stat(&decisions("allow", "token"), 3).await;
 
     let version = env!("CARGO_PKG_VERSION");
     let prometheus = gateway.prometheus().await;
     for line in [
-        r#"portvakt_decisions_total{result="allow",reason="token",rule="rules[2]"} 2"#,
+        r#"portvakt_decisions_total{result="allow",reason="token",rule="rules[2]"} 3"#,
         r#"portvakt_decisions_total{result="deny",reason="insufficient_scope",rule="a_._b_.__c__ {x} _.reason"} 1"#,
         r#"portvakt_decisions_total{result="shadow",reason="no_credentials",rule="dark"} 1"#,
         r#"portvakt_decisions_total{result="deny",reason="no_rule",rule="none"} 1"#,
         r#"portvakt_decisions_total{result="error",reason="endpoint_out",rule="rules[2]"} 1"#,
         r#"portvakt_lookups_total{lookup="hit",provider="default"} 2"#,
-        r#"portvakt_lookups_total{lookup="miss",provider="default"} 2"#,
-        r#"portvakt_introspections_total{outcome="active",provider="default"} 1"#,
+        r#"portvakt_lookups_total{lookup="miss",provider="default"} 3"#,
+        r#"portvakt_introspections_total{outcome="active",provider="default"} 2"#,
         r#"portvakt_introspections_total{outcome="status",provider="default"} 1"#,
         r#"portvakt_claims_not_forwarded_total{reason="no_text"} 2"#,
-        r#"portvakt_claims_not_forwarded_total{reason="too_long"} 0"#,
+        r#"portvakt_claims_not_forwarded_total{reason="too_long"} 1"#,
         r"portvakt_cache_entries{} 1",
         &format!(r#"portvakt_build_info{{version="{version}"}} 1"#),
     ] {
@@ -104,19 +110,51 @@ async fn labels_by_the_sample() {
     check(shipped_config()).await;
 }
 
-/// The tags that Istio makes of `extraStatTags`, among some of those that it has anyway.
+/// `stats_config` as Istio's bootstrap has it, with our labels as `extraStatTags`.
 #[tokio::test(flavor = "multi_thread")]
 async fn labels_as_istio_has_them() {
+    let tag = |name: &str, regex: &str| json!({ "tag_name": name, "regex": regex });
+    let mut tags = vec![
+        tag(
+            "cluster_name",
+            r"^cluster\.((.+?(\..+?\.svc\.cluster\.local)?)\.)",
+        ),
+        tag("tcp_prefix", r"^tcp\.((.*?)\.)\w+?$"),
+        tag("response_code", r"_rq(_(\d{3}))$"),
+        tag("response_code_class", r"_rq(_(\dxx))$"),
+    ];
+    let labels = Label::ALL.map(Label::name).into_iter();
+    let own = ["reporter", "source_version", "response_flags"].into_iter();
+    tags.extend(own.chain(labels).map(extra_stat_tag));
+    tags.extend([
+        tag("cache", r"(cache\.(.+?)\.)"),
+        tag("component", r"(component\.(.+?)\.)"),
+        tag("tag", r"(tag\.(.+?);\.)"),
+        tag("wasm_filter", r"(wasm_filter\.(.+?)\.)"),
+        tag("authz_enforce_result", r"rbac(\.(allowed|denied))"),
+        tag("authz_dry_run_action", r"(\.istio_dry_run_(allow|deny)_)"),
+        tag("authz_dry_run_result", r"(\.shadow_(allowed|denied))"),
+    ]);
+    let kept = [
+        "reporter=",
+        "cluster_manager",
+        "listener_manager",
+        "server",
+        "wasm",
+        "component",
+    ];
     let mut sample = shipped_config();
-    let own = ["reporter", "source_workload", "response_flags"].into_iter();
-    let all = own.chain(Label::ALL.map(Label::name));
-    let mut tags: Vec<_> = all
-        .map(|name| json!({ "tag_name": name, "regex": format!("({name}=\\.=(.*?);\\.;)") }))
-        .collect();
-    tags.push(json!({ "tag_name": "cache", "regex": "(cache\\.(.+?)\\.)" }));
-    tags.push(json!({ "tag_name": "component", "regex": "(component\\.(.+?)\\.)" }));
-    *at(&mut sample, TAGS) = json!(tags);
+    *at(&mut sample, "/stats_config") = json!({
+        "use_all_default_tags": false,
+        "stats_tags": tags,
+        "stats_matcher": { "inclusion_list": { "patterns": kept.map(|prefix| json!({ "prefix": prefix })) } },
+    });
     check(sample).await;
+}
+
+/// What Istio makes of a name in `extraStatTags`.
+fn extra_stat_tag(name: &str) -> Value {
+    json!({ "tag_name": name, "regex": format!("({name}=\\.=(.*?);\\.;)") })
 }
 
 /// The samples have a tag for every label, and no others.
@@ -125,10 +163,7 @@ fn the_samples_know_every_label() {
     let example = include_str!("../../examples/rfc7662.yaml");
     for mut sample in [shipped_config(), serde_saphyr::from_str(example).unwrap()] {
         let tags = at(&mut sample, TAGS).as_array().unwrap().clone();
-        let expected = Label::ALL.map(|label| {
-            let name = label.name();
-            json!({ "tag_name": name, "regex": format!("({name}=\\.=(.*?);\\.;)") })
-        });
+        let expected = Label::ALL.map(|label| extra_stat_tag(label.name()));
         assert_eq!(tags, expected);
     }
 }
