@@ -56,6 +56,7 @@ mod metrics;
 mod precheck;
 mod protocols;
 mod providers;
+mod recipes;
 mod reconfiguration;
 mod recorder;
 mod rfc7662;

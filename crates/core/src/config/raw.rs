@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::json;
 use crate::json::object::JsonObject;
 
-/// The whole plugin configuration. What is said of each key here is the README's reference.
+/// The whole plugin configuration. What is said of each key here is the reference in docs/configuration.md.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

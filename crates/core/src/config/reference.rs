@@ -1,4 +1,5 @@
-//! The README's configuration reference says of each key what the types here say of it.
+//! The reference in docs/configuration.md says of each key what the types here say of it, and every
+//! configuration in the guides is valid.
 
 use std::collections::BTreeSet;
 
@@ -39,15 +40,15 @@ fn reference(schema: &Value) -> Option<&str> {
 }
 
 #[test]
-fn the_readme_says_of_each_key_what_the_types_say() {
+fn the_reference_says_of_each_key_what_the_types_say() {
     let schema = schema();
     let mut expected = BTreeSet::new();
     rows(&schema, &schema, "", &[], &mut expected);
     assert!(expected.len() > 60, "{expected:#?}");
 
-    let readme = include_str!("../../../../README.md");
-    let section = readme.split("### Configuration\n").nth(1).unwrap();
-    let section = section.split("\n### ").next().unwrap();
+    let guide = include_str!("../../../../docs/configuration.md");
+    let section = guide.split("## Reference\n").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
     let found: BTreeSet<_> = section
         .lines()
         .filter(|line| line.starts_with("| `"))
@@ -58,41 +59,53 @@ fn the_readme_says_of_each_key_what_the_types_say() {
     let unknown: Vec<_> = found.difference(&expected).map(String::as_str).collect();
     assert!(
         missing.is_empty() && unknown.is_empty(),
-        "README lacks:\n{}\n\nREADME has what no type has:\n{}\n",
+        "the reference lacks:\n{}\n\nit has what no type has:\n{}\n",
         missing.join("\n"),
         unknown.join("\n")
     );
 }
 
+const GUIDES: [&str; 3] = [
+    include_str!("../../../../README.md"),
+    include_str!("../../../../docs/configuration.md"),
+    include_str!("../../../../docs/recipes.md"),
+];
+
 #[test]
-fn the_readmes_examples_are_valid() {
-    let readme = include_str!("../../../../README.md");
-    let examples = readme.split("```yaml\n").skip(1);
-    let examples: Vec<_> = examples
-        .filter_map(|rest| rest.split("```").next())
-        .collect();
-    assert!(examples.len() >= 2);
-    for example in examples {
-        let plugin: Value = serde_saphyr::from_str(example).unwrap();
-        let endpoint = |_: &str| Some("http://texas/introspect".to_owned());
-        let vm = Vm {
-            env: endpoint,
-            has_id: true,
-        };
-        super::parse(plugin.to_string().as_bytes(), &vm).expect(example);
+fn the_guides_examples_are_valid() {
+    for (guide, least) in GUIDES.into_iter().zip([2, 3, 10]) {
+        let blocks = guide.split("```yaml\n").skip(1);
+        let blocks = blocks.filter_map(|rest| rest.split("```").next());
+        let asks = |block: &&str| block.contains("introspection:") || block.contains("providers:");
+        let examples: Vec<_> = blocks.filter(asks).collect();
+        assert!(examples.len() >= least, "{}", examples.len());
+        for example in examples {
+            let plugin: Value = serde_saphyr::from_str(example).unwrap();
+            let endpoint = |_: &str| Some("http://texas/introspect".to_owned());
+            let vm = Vm {
+                env: endpoint,
+                has_id: true,
+            };
+            super::parse(plugin.to_string().as_bytes(), &vm).expect(example);
+        }
     }
 }
 
 #[test]
-fn the_readme_names_every_reason_and_outcome() {
-    let readme = include_str!("../../../../README.md");
-    let reasons = Reason::ALL.map(Reason::name);
+fn operators_find_every_reason_and_outcome() {
+    let operations = include_str!("../../../../docs/operations.md");
+    let reasons = operations.split("## Reasons\n").nth(1).unwrap();
+    let reasons = reasons.split("\n## ").next().unwrap();
+    let refusals = Reason::ALL.map(Reason::name);
+    let allowed = Allowed::ALL.map(Allowed::name);
     let outcomes = Outcome::ALL.map(Outcome::name);
-    for name in reasons
-        .iter()
-        .chain(&Allowed::ALL.map(Allowed::name))
-        .chain(&outcomes)
-    {
-        assert!(readme.contains(&format!("`{name}`")), "{name}");
+    for name in allowed {
+        assert!(reasons.contains(&format!("`{name}`")), "{name}");
+    }
+    for name in outcomes {
+        assert!(operations.contains(&format!("`{name}`")), "{name}");
+    }
+    for name in refusals {
+        assert!(reasons.contains(&format!("\n| `{name}` |")), "{name}");
     }
 }
