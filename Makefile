@@ -4,10 +4,10 @@
 # One cargo at a time is as fast as cargo gets: it uses every core by itself.
 .NOTPARALLEL:
 
-.PHONY: help setup build run test test-core bench lint fmt clean
+.PHONY: help setup build run test test-core test-deploy bench lint fmt clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Get what is needed beyond rustup: the WebAssembly target and Envoy
 	@dev/build-wasm.sh --setup
@@ -24,6 +24,10 @@ test: ## Run every test, those in a real Envoy included
 
 test-core: ## Run the core's tests alone: seconds, without Envoy
 	@dev/test.sh core
+
+test-deploy: ## Check the manifests in deploy/, and try what comes of them in a real Envoy
+	@dev/check-manifests.sh
+	@dev/test.sh --test envoy deploy::
 
 bench: ## Measure Envoy's CPU time per request, with the filter and without (needs wrk)
 	@dev/bench.sh

@@ -17,4 +17,8 @@ dev/build-wasm.sh
 export ENVOY PORTVAKT_WASM="$CARGO_TARGET_DIR/wasm32-wasip1/release/portvakt.wasm"
 cargo build --package dev-idp --locked
 
-exec cargo "${runner[@]}" --workspace --locked "$@"
+# Who names a target means that one alone.
+case "${1:-}" in
+    --test) exec cargo "${runner[@]}" --locked "$@" ;;
+    *) exec cargo "${runner[@]}" --workspace --locked "$@" ;;
+esac

@@ -181,7 +181,13 @@ impl Gateway {
         let folder = TempDir::new().unwrap();
         let config = envoy_config(&setup, &idp);
         let config = discovered(config, setup.discovery, folder.path());
-        let config_file = write_config(&folder, &config);
+        Self::launch(setup, &config, idp, folder).await
+    }
+
+    /// Starts Envoy with this configuration as it is, and waits until it is ready. Of the setup
+    /// counts what is not in the configuration.
+    pub async fn launch(setup: Setup, config: &Value, idp: DevIdp, folder: TempDir) -> Self {
+        let config_file = write_config(&folder, config);
         let admin_file = folder.path().join("admin");
         let log = File::create(folder.path().join("log")).unwrap();
         let mut envoy = Command::new(envoy_binary())
@@ -273,6 +279,16 @@ impl Gateway {
             .map(|field| field.parse::<u64>().unwrap())
             .sum();
         ticks * 10_000
+    }
+
+    /// Where the listener of that name listens.
+    pub async fn listener(&self, name: &str) -> SocketAddr {
+        let listeners = get(self.admin, "/listeners?format=json", &[]).await.json();
+        let all = listeners["listener_statuses"].as_array().unwrap();
+        let found = all.iter().find(|listener| listener["name"] == name);
+        let port = &found.unwrap()["local_address"]["socket_address"]["port_value"];
+        let port = u16::try_from(port.as_u64().unwrap()).unwrap();
+        SocketAddr::from(([127, 0, 0, 1], port))
     }
 
     /// The memory that Envoy has, in kB.
@@ -583,7 +599,8 @@ fn envoy_binary() -> PathBuf {
         .into()
 }
 
-fn wasm() -> PathBuf {
+/// The built filter.
+pub fn wasm() -> PathBuf {
     std::env::var_os("PORTVAKT_WASM")
         .expect("PORTVAKT_WASM is not set: run `make test`")
         .into()

@@ -43,6 +43,7 @@ mod cache;
 mod chains;
 mod client;
 mod configuration;
+mod deploy;
 mod discovery;
 mod faults;
 mod floods;

@@ -172,16 +172,16 @@ async fn a_hundred_callouts_at_once() {
 }
 
 /// Takes TLS off in front of another address. Dropping it ends it.
-struct Tls {
-    address: SocketAddr,
+pub struct Tls {
+    pub address: SocketAddr,
     /// The certificate that it shows, which is its own authority.
-    certificate: String,
-    behind: Arc<OnceLock<SocketAddr>>,
+    pub certificate: String,
+    pub behind: Arc<OnceLock<SocketAddr>>,
     _server: JoinSet<()>,
 }
 
 impl Tls {
-    async fn start(name: &str) -> Self {
+    pub async fn start(name: &str) -> Self {
         let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
         let config = ServerConfig::builder()
@@ -221,7 +221,7 @@ const TRUSTED_CA: &str =
     "/transport_socket/typed_config/common_tls_context/validation_context/trusted_ca";
 
 /// `Basic` credentials as `examples/rfc7662.yaml` says to make them.
-fn basic(id: &str, secret: &str) -> String {
+pub fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
 }
 
