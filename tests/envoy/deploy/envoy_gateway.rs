@@ -54,7 +54,7 @@ fn http_filter(policy: &Value) -> Value {
     })
 }
 
-/// The connection manager that Envoy Gateway makes, with what the ClientTrafficPolicy says.
+/// The connection manager that Envoy Gateway makes, with what the `ClientTrafficPolicy` says.
 fn connection_manager(traffic: &Value, policy: &Value, virtual_hosts: &Value) -> Value {
     let escaped = match text(traffic, "/spec/path/escapedSlashesAction") {
         "RejectRequest" => "REJECT_REQUEST",
@@ -98,8 +98,8 @@ fn connection_manager(traffic: &Value, policy: &Value, virtual_hosts: &Value) ->
     })
 }
 
-/// The HTTPRoute's path, and beside it one that the policy does not cover, as it would be if it were
-/// attached to that HTTPRoute only.
+/// The `HTTPRoute`'s path, and beside it one that the policy does not cover, as it would be if it were
+/// attached to that `HTTPRoute` only.
 fn virtual_hosts(route: &Value, policy: &Value, enabled_at: EnabledAt) -> Value {
     let path = text(route, "/spec/rules/0/matches/0/path/value");
     let cluster = format!("httproute/{}/rule/0", name(route, "/"));

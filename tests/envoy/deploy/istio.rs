@@ -68,7 +68,7 @@ fn wasm_plugin(plugin: &Value) -> Value {
     })
 }
 
-/// The cluster of the ServiceEntry's port, with the DestinationRule for its host.
+/// The cluster of the `ServiceEntry`'s port, with the `DestinationRule` for its host.
 fn cluster(proxy: Proxy, entry: &Value, rule: Option<&Value>) -> Value {
     let port = &entry["spec"]["ports"][0];
     let host = text(entry, "/spec/hosts/0");
@@ -152,7 +152,7 @@ fn internal_upstream(inner: &Value) -> Value {
 
 /// The proxy's whole configuration: one listener as for a request that has arrived, in which the
 /// filter is discovered.
-fn proxy_config(plugin: &Value, endpoint: Value, api: Value, discovered: &Value) -> Value {
+fn proxy_config(plugin: &Value, endpoint: &Value, api: &Value, discovered: &Value) -> Value {
     let mesh = &manifest::read("istio/mesh-values.yaml")[0]["meshConfig"];
     let merge_slashes = match text(mesh, "/pathNormalization/normalization") {
         "BASE" => false,
@@ -251,7 +251,7 @@ async fn check_file(file: &str, endpoint: Endpoint, proxy: Proxy) {
         "typed_config": wasm_plugin(plugin),
     }] });
     fs::write(&discovered, resources.to_string()).unwrap();
-    let config = proxy_config(plugin, to_endpoint, api, &json!({ "path": discovered }));
+    let config = proxy_config(plugin, &to_endpoint, &api, &json!({ "path": discovered }));
     let environment = vec![("INTROSPECTION_CLIENT_SECRET", CLIENT_SECRET.to_owned())];
     let running = world.launch(&config, environment).await;
     check(&running, endpoint).await;

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{CLIENT_ID, CLIENT_SECRET, Endpoint, Running, World, check, manifest};
 use crate::client::{get, request};
