@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds target/wasm32-wasip1/release/portvakt.wasm. With --setup, only makes
-# sure that it can be built.
+# sure that it can be built; with --rustc, says which compiler does it.
 #
 # The library for the target comes from rustup, or, where rustup's host can't be
 # reached, from Debian: a second compiler, together with its library's source,
@@ -10,6 +10,8 @@
 . "$(dirname "$0")/lib.sh"
 
 TARGET=wasm32-wasip1
+# As in .cargo/config.toml.
+FLAGS=(-C target-feature=+simd128)
 DEBIAN_RUSTC=/usr/bin/rustc
 DEBIAN_SRC=/usr/lib/rustlib/src/rust/library/std
 # wasi-libc's folder; the second name is that of newer releases.
@@ -33,7 +35,10 @@ rustup_install() {
     rustup_ready
 }
 
-rustup_build() { exec cargo build --release --target "$TARGET" --locked; }
+rustup_build() {
+    reproducible "${FLAGS[@]}"
+    exec cargo build --release --target "$TARGET" --locked
+}
 
 # --- Debian's way ---------------------------------------------------------
 
@@ -73,13 +78,11 @@ debian_install() {
 }
 
 debian_build() {
-    # RUSTFLAGS would replace the ones set here, and would be applied to std.
-    unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+    RUSTC=$DEBIAN_RUSTC reproducible "${FLAGS[@]}" -L "native=$(debian_libc)"
     # RUSTC_BOOTSTRAP: build-std is not stable yet. The target folder can be
     # shared: cargo keeps what each compiler made apart.
     exec env RUSTC="$DEBIAN_RUSTC" RUSTC_BOOTSTRAP=1 \
         PORTVAKT_LINKER="$(debian_linker)" \
-        CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="-L native=$(debian_libc) -C target-feature=+simd128" \
         cargo build --release --target "$TARGET" --locked -Z build-std=std,panic_abort
 }
 
@@ -117,6 +120,10 @@ choose() {
 }
 
 toolchain=$(choose)
+if [ "${1:-}" = --rustc ]; then
+    [ "$toolchain" = rustup ] && echo rustc || echo "$DEBIAN_RUSTC"
+    exit
+fi
 say "the filter is built with the compiler from $toolchain"
 # The builds replace this shell, so that who ends this process ends cargo.
 [ "${1:-}" = --setup ] || "${toolchain}_build"

@@ -18,6 +18,24 @@ die() {
     exit 1
 }
 
+# reproducible FLAG…: compile with these flags of rustc and no others, and leave no folder of this
+# machine in what is built: from any clone and any CARGO_HOME the same bytes come out. It replaces
+# the flags in .cargo/config.toml and in the user's own, and takes paths with spaces.
+reproducible() {
+    local cargo=${CARGO_HOME:-$HOME/.cargo} commit sysroot compiler=${RUSTC:-rustc}
+    commit=$("$compiler" -vV | sed -n 's/^commit-hash: //p')
+    sysroot=$("$compiler" --print sysroot)
+    # Of several that fit, rustc takes the last one.
+    set -- "$@" \
+        "--remap-path-prefix=$PWD=/portvakt" \
+        "--remap-path-prefix=$cargo=/cargo" \
+        "--remap-path-prefix=$(realpath -m "$cargo")=/cargo" \
+        "--remap-path-prefix=$sysroot/lib/rustlib/src/rust=/rustc/$commit"
+    unset RUSTFLAGS
+    CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && echo "$*")
+    export CARGO_ENCODED_RUSTFLAGS
+}
+
 # bounded SECONDS COMMAND…: a network that swallows packets must not hang a build.
 bounded() {
     if command -v timeout >/dev/null; then
