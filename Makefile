@@ -4,7 +4,7 @@
 # One cargo at a time is as fast as cargo gets: it uses every core by itself.
 .NOTPARALLEL:
 
-.PHONY: help setup build cli run test test-core test-deploy test-dist bench lint dist image release fmt clean
+.PHONY: help setup build cli run test test-core test-deploy test-dist test-real bench lint dist image release fmt clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test-core: ## Run the core's tests alone: seconds, without Envoy
 test-deploy: ## Check the manifests in deploy/, and try what comes of them in a real Envoy
 	@dev/check-manifests.sh
 	@dev/test.sh --test envoy deploy::
+
+test-real: ## Run the filter with real authorization servers and clients, which it installs
+	@dev/test.sh real
 
 bench: ## Measure Envoy's CPU time per request, with the filter and without (needs wrk)
 	@dev/bench.sh

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs every test of the workspace, or with `core` those of the core alone, which need neither
-# Envoy nor the built filter. Other arguments go to the test runner.
+# Runs every test of the workspace but those with real servers and clients (`real`, which installs
+# them), or with `core` those of the core alone, which need neither Envoy nor the built filter. Other
+# arguments go to the test runner.
 . "$(dirname "$0")/lib.sh"
 
 runner=(test)
@@ -19,6 +20,11 @@ cargo build --package dev-idp --locked
 
 # Who names a target means that one alone.
 case "${1:-}" in
+    real)
+        shift
+        dev/real-servers.sh
+        exec cargo "${runner[@]}" --package portvakt --features real --test real --locked "$@"
+        ;;
     --test) exec cargo "${runner[@]}" --locked "$@" ;;
     *) exec cargo "${runner[@]}" --workspace --locked "$@" ;;
 esac

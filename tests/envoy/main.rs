@@ -54,6 +54,7 @@ mod hostile;
 mod logs;
 mod methods;
 mod metrics;
+mod option;
 mod precheck;
 mod protocols;
 mod providers;

@@ -16,32 +16,12 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::client::{Answer, answer, http2};
 use crate::gateway::{Gateway, Setup, at, filter_config, validate_yaml};
+use crate::option::with_option;
 use crate::stats::introspections;
 
 const ENVOY_YAML: &str = include_str!("../../envoy.yaml");
 const RFC7662_YAML: &str = include_str!("../../examples/rfc7662.yaml");
 const ENDPOINT: (&str, &str) = ("NAIS_TOKEN_INTROSPECTION_ENDPOINT", "http://a/introspect");
-
-/// `envoy.yaml` with an option taken up, as its head says.
-fn with_option(name: &str) -> String {
-    let mut inside = false;
-    let mut blocks = 0;
-    let lines = ENVOY_YAML.lines().map(|line| {
-        let mark = line.trim_start();
-        if mark == format!("# OPTION {name}") {
-            inside = true;
-            blocks += 1;
-        } else if mark == format!("# END {name}") {
-            inside = false;
-        } else if inside {
-            return line.replacen('#', "", 1) + "\n";
-        }
-        format!("{line}\n")
-    });
-    let text = lines.collect();
-    assert!(blocks > 0 && !inside, "{name}");
-    text
-}
 
 /// `envoy.yaml` for an API that speaks HTTP/2, as its comment says.
 fn with_http2() -> String {
