@@ -8,6 +8,7 @@ mod check;
 mod manual;
 mod outcome;
 mod schema;
+mod source;
 
 use std::io::Write;
 use std::process::ExitCode;
