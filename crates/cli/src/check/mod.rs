@@ -1,65 +1,109 @@
-//! `portvakt check`: whether plugin configurations are valid.
+//! `portvakt check`: whether plugin configurations are valid, and what about them is unwise.
+
+mod configuration;
+mod envoy;
+mod finding;
+mod nearest;
+mod render;
+mod secret;
 
 use std::io::Write;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::Args;
-use portvakt_core::config::{self, Vm};
 
+use self::finding::{Around, Finding, Severity};
 use crate::outcome::{Failure, Outcome};
 use crate::source::Source;
-use crate::source::find::{self, Environment};
+use crate::source::find::{self, Found};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Files to check; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Does not tell what has this name: it stands in parentheses behind each warning.
+    #[arg(long, value_name = "NAME", value_parser = finding::allowed_names(), hide_possible_values = true)]
+    allow: Vec<String>,
 }
 
 pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Outcome, Failure> {
     let mut outcome = Outcome::Clean;
-    for path in &arguments.files {
-        let source = Source::read(path)?;
-        let found = find::find(&source);
-        if let Some(error) = found.error {
-            let at = source.position(error.offset);
+    // All are read before anything is said of one.
+    let sources = arguments.files.iter().map(|path| Source::read(path));
+    let sources: Vec<_> = sources.collect::<Result<_, _>>()?;
+    for source in &sources {
+        let checked = check(source);
+        for finding in &checked.findings {
+            if let Severity::Warning(name) = finding.severity
+                && arguments.allow.iter().any(|allowed| allowed == name)
+            {
+                continue;
+            }
+            outcome = Outcome::Findings;
             writeln!(
                 out,
-                "{}:{}:{}: {}",
-                source.name, at.line, at.column, error.problem
+                "{}\n",
+                render::render(source, finding, &checked.secrets)
             )?;
-            outcome = Outcome::Findings;
-        }
-        for configuration in found.configurations {
-            let vm = Vm {
-                env: |name: &str| match &configuration.environment {
-                    Environment::Unknown => Some("x".to_owned()),
-                    Environment::Known(all) => {
-                        let found = all.iter().find(|(known, _)| known == name);
-                        found.map(|(_, value)| value.clone().unwrap_or_else(|| "x".to_owned()))
-                    }
-                },
-                has_id: configuration.has_vm_id.unwrap_or(true),
-            };
-            for note in configuration
-                .surprises
-                .iter()
-                .chain(&configuration.refusals)
-            {
-                let at = source.position(note.span.start);
-                let (key, problem) = (&note.key, &note.problem);
-                writeln!(
-                    out,
-                    "{}:{}:{}: {key}: {problem}",
-                    source.name, at.line, at.column
-                )?;
-            }
-            if let Err(error) = config::parse(&configuration.bytes, &vm) {
-                writeln!(out, "{error}")?;
-                outcome = Outcome::Findings;
-            }
         }
     }
     Ok(outcome)
 }
+
+/// What a file came to.
+pub(crate) struct Checked {
+    pub(crate) findings: Vec<Finding>,
+    /// Where it may hold secrets.
+    pub(crate) secrets: Vec<Range<usize>>,
+}
+
+/// Checks a file.
+pub(crate) fn check(source: &Source) -> Checked {
+    let Found {
+        configurations,
+        documents,
+        error,
+    } = find::find(source);
+    let mut findings = Vec::new();
+    let mut secrets: Vec<_> = configurations.iter().flat_map(secret::secrets).collect();
+    let mut checked = Vec::new();
+    for configuration in &configurations {
+        let valid = configuration::check(configuration, &mut findings);
+        checked.push((configuration, valid));
+    }
+    for document in &documents {
+        envoy::check(document, &checked, &mut findings);
+    }
+    if let Some(error) = error {
+        if secret::may_hold_secrets(&source.text) {
+            secrets.push(0..source.text.len());
+        }
+        findings.push(Finding {
+            severity: Severity::Error,
+            line: one_line(&format!("cannot be read: {}", error.problem)),
+            span: error.offset..error.offset,
+            help: None,
+        });
+    } else if configurations.is_empty() {
+        let name = Around::NoConfiguration.name();
+        findings.push(Finding {
+            severity: Severity::Warning(name),
+            line: format!("there is no configuration of Portvakt in it ({name})"),
+            span: 0..0,
+            help: None,
+        });
+    }
+    Checked { findings, secrets }
+}
+
+/// Keys and names are the operator's text: a line stays one line.
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+#[cfg(test)]
+mod tables;
+#[cfg(test)]
+mod tests;

@@ -99,8 +99,18 @@ pub(crate) fn find(source: &Source) -> Found {
     for root in &roots {
         document(source, root, is_json, &mut found.configurations);
     }
-    // JSON is stricter than the tree's own syntax.
-    if is_json && found.error.is_none() {
+    // What nests too deep for the tree the filter refuses by itself.
+    if is_json && roots.is_empty() && !source.text.contains("\"@type\"") {
+        found.error = None;
+        found.configurations.push(Configuration {
+            bytes: source.text.clone().into_bytes(),
+            offsets: Some((0..source.text.len()).collect()),
+            ..nothing_at(0..source.text.len(), Carrier::Bare)
+        });
+    }
+    // JSON is stricter than the tree's own syntax. A bare text the filter refuses by itself.
+    let is_bare = |found: &Configuration| found.carrier == Carrier::Bare;
+    if is_json && found.error.is_none() && !found.configurations.iter().any(is_bare) {
         found.error = json_error(&source.text);
     }
     found
@@ -204,15 +214,22 @@ fn native(
 /// What a filter without a configuration is handed.
 fn nothing(around: &Rc<Node>, carrier: Carrier) -> Configuration {
     Configuration {
+        around: Some(Rc::clone(around)),
+        ..nothing_at(around.span.clone(), carrier)
+    }
+}
+
+fn nothing_at(place: Range<usize>, carrier: Carrier) -> Configuration {
+    Configuration {
         carrier,
         bytes: Vec::new(),
-        located: scalar(around.span.clone()),
+        located: scalar(place),
         offsets: None,
         surprises: Vec::new(),
         refusals: Vec::new(),
         has_vm_id: None,
         environment: Environment::Unknown,
-        around: Some(Rc::clone(around)),
+        around: None,
     }
 }
 
@@ -458,7 +475,7 @@ mod tests {
             (
                 found.carrier,
                 value,
-                source.position(place.located.mark().start).line,
+                source.position(place.mark().start).line,
             )
         })
         .collect()
@@ -489,7 +506,7 @@ mod tests {
             (
                 format!("{wasm}\nconfig:\n  configuration:\n    \"@type\": {value}.StringValue\n    value: >\n      {{\"required_scopes\":\n      [\"a\"]}}\n"),
                 Carrier::Text,
-                &[5],
+                &[6],
             ),
             (
                 format!("{wasm}\nconfig:\n  configuration:\n    \"@type\": {value}.BytesValue\n    value: eyJyZXF1aXJlZF9zY29wZXMiOlsiYSJdfQ==\n"),

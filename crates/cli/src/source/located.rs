@@ -22,29 +22,13 @@ pub(crate) enum Children {
     Members(BTreeMap<String, Located>),
 }
 
-/// What a key path led to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Found<'a> {
-    /// The deepest part of the path that is there.
-    pub(crate) located: &'a Located,
-    /// Whether that is all of it.
-    pub(crate) is_whole: bool,
-}
-
 impl Located {
-    /// What stands at a key path as the filter writes it: `rules[0].match.path`, and `.` for the
-    /// whole. Names may hold dots and brackets themselves: those that are there decide.
-    pub(crate) fn find(&self, path: &str) -> Found<'_> {
-        if path == "." || path.is_empty() {
-            return Found {
-                located: self,
-                is_whole: true,
-            };
-        }
-        let (located, rest) = self.descend(path);
-        Found {
-            located,
-            is_whole: rest == 0,
+    /// The deepest that a key path leads to, as the filter writes it: `rules[0].match.path`, and
+    /// `.` for the whole. Names may hold dots and brackets themselves: those that are there decide.
+    pub(crate) fn find(&self, path: &str) -> &Self {
+        match path {
+            "." | "" => self,
+            path => self.descend(path).0,
         }
     }
 

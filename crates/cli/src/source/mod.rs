@@ -74,6 +74,19 @@ impl Source {
         }
     }
 
+    /// The line that a byte stands in, with its end.
+    pub(crate) fn line(&self, offset: usize) -> Range<usize> {
+        let (before, after) = self
+            .text
+            .split_at_checked(offset)
+            .unwrap_or((&self.text, ""));
+        let start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
+        let rest = after
+            .find('\n')
+            .map_or(after.len(), |at| at.saturating_add(1));
+        start..before.len().saturating_add(rest)
+    }
+
     /// The text at some bytes.
     pub(crate) fn slice(&self, range: &Range<usize>) -> &str {
         self.text.get(range.clone()).unwrap_or_default()

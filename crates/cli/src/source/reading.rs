@@ -128,7 +128,7 @@ impl Run {
         }
         if self.reader == Reader::Envoy && name.is_empty() {
             let problem = "some name in it is empty".to_owned();
-            return self.refuse(&name_node.span, key, problem);
+            return self.refuse(&name_node.span, ".", problem);
         }
         if self.reader == Reader::Kubernetes && name == "<<" && is_plain(name_node) {
             self.merge(member, key, values, places);

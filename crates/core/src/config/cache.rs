@@ -4,10 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::context::Context;
+use super::context::{Context, Refused};
 use super::raw::{Integer, RawCache};
 use super::warning::Unwise;
-use super::{ConfigError, refuse};
 use crate::cache::Cache;
 use crate::cache::freshness::Lifetimes;
 use crate::cache::local::LocalCache;
@@ -32,7 +31,7 @@ pub(super) fn cache_settings(
     raw: RawCache,
     has_vm_id: bool,
     context: &mut Context,
-) -> Result<CacheSettings, ConfigError> {
+) -> Result<CacheSettings, Refused> {
     let RawCache {
         max_entries,
         max_ttl,
@@ -42,25 +41,29 @@ pub(super) fn cache_settings(
         shared,
     } = raw;
     let max_entries = max_entries.map_or(10_000, |Integer(number)| number);
-    if !(1..=MAX_ENTRIES).contains(&max_entries) {
-        return refuse(
+    let entries = if (1..=MAX_ENTRIES).contains(&max_entries) {
+        Ok(usize::try_from(max_entries).unwrap_or(usize::MAX))
+    } else {
+        context.refuse(
             "cache.max_entries",
             format!(
                 "{max_entries} is not within 1 to {MAX_ENTRIES}; to turn the cache off: `max_ttl: 0s`"
             ),
-        );
-    }
+        )
+    };
+    let max_ttl = duration("cache.max_ttl", max_ttl, context);
+    let inactive_ttl = duration("cache.inactive_ttl", inactive_ttl, context);
+    let stale_if_error = duration("cache.stale_if_error", stale_if_error, context);
     let settings = CacheSettings {
-        max_entries: usize::try_from(max_entries).unwrap_or(usize::MAX),
-        max_ttl: duration("cache.max_ttl", max_ttl)?.unwrap_or(Duration::from_secs(60)),
-        inactive_ttl: duration("cache.inactive_ttl", inactive_ttl)?
-            .unwrap_or(Duration::from_secs(5)),
-        stale_if_error: duration("cache.stale_if_error", stale_if_error)?,
+        max_entries: entries?,
+        max_ttl: max_ttl?.unwrap_or(Duration::from_secs(60)),
+        inactive_ttl: inactive_ttl?.unwrap_or(Duration::from_secs(5)),
+        stale_if_error: stale_if_error?,
         refresh_ahead: refresh_ahead.unwrap_or(true),
         is_shared: shared.unwrap_or(has_vm_id),
     };
     if settings.max_ttl.is_zero() && settings.stale_if_error.is_some_and(|ttl| !ttl.is_zero()) {
-        return refuse(
+        return context.refuse(
             "cache.stale_if_error",
             "not with `max_ttl: 0s`, which keeps nothing",
         );
@@ -104,10 +107,14 @@ impl CacheSettings {
     }
 }
 
-fn duration(key: &str, given: Option<String>) -> Result<Option<Duration>, ConfigError> {
+fn duration(
+    key: &str,
+    given: Option<String>,
+    context: &mut Context,
+) -> Result<Option<Duration>, Refused> {
     let parsed = given.map(|text| {
         humantime::parse_duration(&text).or_else(|_| {
-            refuse(
+            context.refuse(
                 key,
                 format!("{text:?} is no duration, e.g. `5s`, or `0s` for none"),
             )

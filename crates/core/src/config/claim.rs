@@ -1,9 +1,8 @@
 //! Names of claims, as they are written: what reads like one in another language is refused, or
 //! told, because a claim that no token has meets no requirement but `none_of`.
 
-use super::context::Context;
+use super::context::{Context, Refused};
 use super::warning::Unwise;
-use super::{ConfigError, refuse};
 use crate::token::claims::{ClaimId, ClaimPath};
 
 /// What other languages have in front of a claim's name. A claim may be called so as well.
@@ -30,16 +29,16 @@ const OPERATORS: [char; 21] = [
 ];
 
 /// The claim of that name, which is wanted from now on.
-pub(super) fn claim(key: &str, path: &str, context: &mut Context) -> Result<ClaimId, ConfigError> {
+pub(super) fn claim(key: &str, path: &str, context: &mut Context) -> Result<ClaimId, Refused> {
     if let Some(problem) = misread(path) {
-        return refuse(key, format!("{path:?} {problem}"));
+        return context.refuse(key, format!("{path:?} {problem}"));
     }
     if let Some(problem) = suspect(path) {
         context.warn(Unwise::SuspectClaim, key, format!("{path:?} {problem}"));
     }
     match ClaimPath::parse(path) {
         Ok(path) => Ok(context.claims.want(path)),
-        Err(error) => refuse(key, error.to_string()),
+        Err(error) => context.refuse(key, error.to_string()),
     }
 }
 

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+use super::context::{Context, Refused, all};
+use super::header_name;
 use super::raw::{
     Fields, Hidden, Integer, RawApi, RawClientAuthentication, RawIntrospection, RawMethod,
     RawSecret, SECRET,
 };
-use super::{ConfigError, header_name, refuse};
 use crate::introspection::IntrospectionConfig;
 use crate::introspection::api::Api;
 use crate::introspection::api::rfc7662::{self, ClientAuthentication, Rfc7662};
@@ -43,43 +44,51 @@ pub(super) fn introspection_config(
     key: String,
     mut raw: RawIntrospection,
     env: &impl Fn(&str) -> Option<String>,
-) -> Result<IntrospectionConfig, ConfigError> {
-    if raw.cluster.is_empty() {
-        return refuse(
-            format!("{key}.cluster"),
-            "is empty; expected a cluster's name",
-        );
-    }
-    let endpoint = endpoint(&key, raw.endpoint.take(), env)?;
-    let timeout = timeout(&key, raw.timeout.take())?;
-    let issuers = issuers(&key, raw.issuers.take())?;
-    let api = match raw.api {
-        RawApi::Texas => Api::Texas(texas_of(&key, &mut raw)?),
-        RawApi::Rfc7662 => Api::Rfc7662(rfc7662_of(&key, &mut raw, env)?),
+    context: &mut Context,
+) -> Result<IntrospectionConfig, Refused> {
+    let cluster = if raw.cluster.is_empty() {
+        let key = format!("{key}.cluster");
+        context.refuse(key, "is empty; expected a cluster's name")
+    } else {
+        Ok(())
     };
-    refuse_other_apis(&key, &raw)?;
+    let endpoint = endpoint(&key, raw.endpoint.take(), env, context);
+    let timeout = timeout(&key, raw.timeout.take(), context);
+    let issuers = issuers(&key, raw.issuers.take(), context);
+    let api = match raw.api {
+        RawApi::Texas => texas_of(&key, &mut raw, context).map(Api::Texas),
+        RawApi::Rfc7662 => rfc7662_of(&key, &mut raw, env, context).map(Api::Rfc7662),
+    };
+    let only_its_own = refuse_other_apis(&key, &raw, context);
+    let headers = headers(&key, raw.headers.0, api.as_ref(), context);
+    let parameters = parameters(&key, raw.parameters.0, api.as_ref(), context);
+    cluster.and(only_its_own)?;
     Ok(IntrospectionConfig {
         cluster: raw.cluster,
-        endpoint,
-        headers: headers(&key, raw.headers.0, &api)?,
-        parameters: parameters(&key, raw.parameters.0, &api)?,
+        endpoint: endpoint?,
+        headers: headers?,
+        parameters: parameters?,
         name,
         key,
         response: ResponseReader {
-            api,
-            issuers,
+            api: api?,
+            issuers: issuers?,
             ..ResponseReader::default()
         },
-        timeout,
+        timeout: timeout?,
     })
 }
 
-fn issuers(key: &str, given: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
+fn issuers(
+    key: &str,
+    given: Option<Vec<String>>,
+    context: &mut Context,
+) -> Result<Vec<String>, Refused> {
     let Some(issuers) = given else {
         return Ok(Vec::new());
     };
     if issuers.is_empty() {
-        return refuse(
+        return context.refuse(
             format!("{key}.issuers"),
             "is empty, so that it is asked about nothing; leave it out for all other tokens",
         );
@@ -88,7 +97,7 @@ fn issuers(key: &str, given: Option<Vec<String>>) -> Result<Vec<String>, ConfigE
     let is_no_issuer =
         |issuer: &String| issuer.contains(|c: char| "*{}<>".contains(c) || c.is_whitespace());
     if let Some(index) = issuers.iter().position(is_no_issuer) {
-        return refuse(
+        return context.refuse(
             format!("{key}.issuers[{index}]"),
             format!(
                 "{:?} is no issuer: the `iss` of tokens, to the letter, without patterns and spaces",
@@ -101,7 +110,7 @@ fn issuers(key: &str, given: Option<Vec<String>>) -> Result<Vec<String>, ConfigE
         issuer.is_empty() || before.into_iter().any(|other| other == issuer)
     };
     match issuers.iter().enumerate().position(is_repeated) {
-        Some(index) => refuse(
+        Some(index) => context.refuse(
             format!("{key}.issuers[{index}]"),
             "is empty, or given twice",
         ),
@@ -109,13 +118,20 @@ fn issuers(key: &str, given: Option<Vec<String>>) -> Result<Vec<String>, ConfigE
     }
 }
 
-fn texas_of(key: &str, raw: &mut RawIntrospection) -> Result<Texas, ConfigError> {
+fn texas_of(
+    key: &str,
+    raw: &mut RawIntrospection,
+    context: &mut Context,
+) -> Result<Texas, Refused> {
+    let (name, prefixes) = (raw.identity_provider.take(), raw.outage_errors.take());
+    let name = name.map(|name| identity_provider(key, name, context));
+    let prefixes = prefixes.map(|prefixes| outage_errors(key, prefixes, context));
     let mut texas = Texas::default();
-    if let Some(name) = raw.identity_provider.take() {
-        texas.identity_provider = identity_provider(key, name)?;
+    if let Some(name) = name {
+        texas.identity_provider = name?;
     }
-    if let Some(prefixes) = raw.outage_errors.take() {
-        texas.outage_errors = outage_errors(key, prefixes)?;
+    if let Some(prefixes) = prefixes {
+        texas.outage_errors = prefixes?;
     }
     Ok(texas)
 }
@@ -124,18 +140,24 @@ fn rfc7662_of(
     key: &str,
     raw: &mut RawIntrospection,
     env: &impl Fn(&str) -> Option<String>,
-) -> Result<Rfc7662, ConfigError> {
+    context: &mut Context,
+) -> Result<Rfc7662, Refused> {
     let authentication = raw.client_authentication.take();
-    let authentication = authentication.map(|raw| client_authentication(key, raw.0, env));
+    let authentication = authentication.map(|raw| client_authentication(key, raw.0, env, context));
+    let statuses = inactive_statuses(key, raw.inactive_statuses.take(), context);
     Ok(Rfc7662 {
         token_type_hint: raw.token_type_hint.take(),
         client_authentication: authentication.transpose()?,
-        inactive_statuses: inactive_statuses(key, raw.inactive_statuses.take())?,
+        inactive_statuses: statuses?,
     })
 }
 
 /// What the API has not taken for itself is another's.
-fn refuse_other_apis(key: &str, raw: &RawIntrospection) -> Result<(), ConfigError> {
+fn refuse_other_apis(
+    key: &str,
+    raw: &RawIntrospection,
+    context: &mut Context,
+) -> Result<(), Refused> {
     // Every key that there is must be taken out here: it is everybody's, or one API's.
     let RawIntrospection {
         cluster: _,
@@ -170,20 +192,22 @@ fn refuse_other_apis(key: &str, raw: &RawIntrospection) -> Result<(), ConfigErro
             inactive_statuses.is_some(),
         ),
     ];
-    match given.iter().find(|(_, _, is_given)| *is_given) {
-        Some((name, api, _)) => refuse(format!("{key}.{name}"), format!("only with `api: {api}`")),
-        None => Ok(()),
-    }
+    let others = given.iter().filter(|(_, _, is_given)| *is_given);
+    let refused = others.map(|(name, api, _)| {
+        context.refuse::<()>(format!("{key}.{name}"), format!("only with `api: {api}`"))
+    });
+    all(refused).map(|_| ())
 }
 
 fn endpoint(
     key: &str,
     given: Option<String>,
     env: &impl Fn(&str) -> Option<String>,
-) -> Result<Endpoint, ConfigError> {
+    context: &mut Context,
+) -> Result<Endpoint, Refused> {
     let key = format!("{key}.endpoint");
     let Some(url) = given.or_else(|| env(ENDPOINT_VARIABLE)) else {
-        return refuse(
+        return context.refuse(
             key,
             format!(
                 "is not given, and {ENDPOINT_VARIABLE} is not in the VM's environment \
@@ -192,25 +216,25 @@ fn endpoint(
         );
     };
     // Without the URL: somebody may have put a password in it.
-    Endpoint::parse(&url).or_else(|error| refuse(key, error.to_string()))
+    Endpoint::parse(&url).or_else(|error| context.refuse(key, error.to_string()))
 }
 
-fn timeout(key: &str, given: Option<String>) -> Result<Duration, ConfigError> {
+fn timeout(key: &str, given: Option<String>, context: &mut Context) -> Result<Duration, Refused> {
     let Some(text) = given else {
         return Ok(DEFAULT_TIMEOUT);
     };
     match humantime::parse_duration(&text) {
         Ok(timeout) if (Duration::from_millis(1)..=MAX_TIMEOUT).contains(&timeout) => Ok(timeout),
-        _ => refuse(
+        _ => context.refuse(
             format!("{key}.timeout"),
             format!("{text:?} is no duration within 1ms to 4m, e.g. `250ms` or `1s`"),
         ),
     }
 }
 
-fn identity_provider(key: &str, name: String) -> Result<String, ConfigError> {
+fn identity_provider(key: &str, name: String, context: &mut Context) -> Result<String, Refused> {
     if name.is_empty() {
-        return refuse(
+        return context.refuse(
             format!("{key}.identity_provider"),
             "is empty; expected a provider's name, e.g. `maskinporten`",
         );
@@ -218,9 +242,13 @@ fn identity_provider(key: &str, name: String) -> Result<String, ConfigError> {
     Ok(name)
 }
 
-fn outage_errors(key: &str, prefixes: Vec<String>) -> Result<Vec<String>, ConfigError> {
+fn outage_errors(
+    key: &str,
+    prefixes: Vec<String>,
+    context: &mut Context,
+) -> Result<Vec<String>, Refused> {
     if prefixes.iter().any(String::is_empty) {
-        return refuse(
+        return context.refuse(
             format!("{key}.outage_errors"),
             "holds an empty text, which every error begins with",
         );
@@ -228,7 +256,11 @@ fn outage_errors(key: &str, prefixes: Vec<String>) -> Result<Vec<String>, Config
     Ok(prefixes)
 }
 
-fn inactive_statuses(key: &str, given: Option<Vec<Integer>>) -> Result<Vec<u16>, ConfigError> {
+fn inactive_statuses(
+    key: &str,
+    given: Option<Vec<Integer>>,
+    context: &mut Context,
+) -> Result<Vec<u16>, Refused> {
     let status = |Integer(number)| {
         let problem = match number {
             401 => "speaks of the filter's own credentials (RFC 7662 section 2.3), not of a token",
@@ -237,30 +269,30 @@ fn inactive_statuses(key: &str, given: Option<Vec<Integer>>) -> Result<Vec<u16>,
             _ => "is none of 400 to 499",
         };
         let key = format!("{key}.inactive_statuses");
-        refuse(key, format!("{number} {problem}"))
+        context.refuse(key, format!("{number} {problem}"))
     };
-    given.unwrap_or_default().into_iter().map(status).collect()
+    all(given.unwrap_or_default().into_iter().map(status))
 }
 
 fn client_authentication(
     key: &str,
     raw: RawClientAuthentication,
     env: &impl Fn(&str) -> Option<String>,
-) -> Result<ClientAuthentication, ConfigError> {
+    context: &mut Context,
+) -> Result<ClientAuthentication, Refused> {
     let id_key = format!("{key}.client_authentication.client_id");
     let secret_key = format!("{key}.client_authentication.secret");
-    let secret = secret(&secret_key, raw.secret, env)?;
+    let secret = secret(&secret_key, raw.secret, env, context);
     let client_id = match (raw.method, raw.client_id) {
-        (RawMethod::Bearer, None) => return bearer(secret_key, secret),
-        (RawMethod::Bearer, Some(_)) => return refuse(id_key, "not with `method: bearer`"),
-        (_, Some(id)) if !id.is_empty() => id,
-        (_, _) => {
-            return refuse(
-                id_key,
-                "is missing or empty; expected the client's identifier",
-            );
-        }
+        (RawMethod::Bearer, None) => return bearer(secret_key, secret?, context),
+        (RawMethod::Bearer, Some(_)) => context.refuse(id_key, "not with `method: bearer`"),
+        (_, Some(id)) if !id.is_empty() => Ok(id),
+        (_, _) => context.refuse(
+            id_key,
+            "is missing or empty; expected the client's identifier",
+        ),
     };
+    let (client_id, secret) = (client_id?, secret?);
     Ok(if raw.method == RawMethod::ClientSecretPost {
         ClientAuthentication::Post { client_id, secret }
     } else {
@@ -268,11 +300,15 @@ fn client_authentication(
     })
 }
 
-fn bearer(key: String, secret: Secret) -> Result<ClientAuthentication, ConfigError> {
+fn bearer(
+    key: String,
+    secret: Secret,
+    context: &mut Context,
+) -> Result<ClientAuthentication, Refused> {
     if secret.expose().bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(ClientAuthentication::Bearer { secret });
     }
-    refuse(
+    context.refuse(
         key,
         "holds a character that cannot stand in a bearer token (is there a line break at its end?)",
     )
@@ -282,58 +318,87 @@ fn secret(
     key: &str,
     raw: RawSecret,
     env: &impl Fn(&str) -> Option<String>,
-) -> Result<Secret, ConfigError> {
+    context: &mut Context,
+) -> Result<Secret, Refused> {
     let text = match (raw.env, raw.inline) {
         (None, Some(Hidden(text))) => text,
         // Without the name: somebody may have put the secret there.
         (Some(Hidden(name)), None) => match env(&name) {
             Some(text) => text,
             None => {
-                return refuse(
+                return context.refuse(
                     format!("{key}.env"),
                     "names no variable in the VM's environment (vm_config.environment_variables)",
                 );
             }
         },
-        (_, _) => return refuse(key, SECRET),
+        (_, _) => return context.refuse(key, SECRET),
     };
     if text.is_empty() {
-        return refuse(key, "is empty");
+        return context.refuse(key, "is empty");
     }
     Ok(Secret::new(text))
 }
 
-fn headers(key: &str, raw: Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
+fn headers(
+    key: &str,
+    raw: Fields,
+    api: Result<&Api, &Refused>,
+    context: &mut Context,
+) -> Result<ExtraFields, Refused> {
     let mut fields: Vec<(String, String)> = Vec::with_capacity(raw.len());
+    let mut result = Ok(());
     for (name, Hidden(value)) in raw {
         let key = format!("{key}.headers.{name}");
-        let name = header_name(&key, &name)?;
-        if OWN_HEADERS.contains(&name.as_str()) {
-            return refuse(key, "is not yours to set");
+        match header(&key, &name, value, &fields, api, context) {
+            Ok(field) => fields.push(field),
+            Err(refused) => result = Err(refused),
         }
-        if name == "authorization" && api.authenticates() {
-            return refuse(key, "not together with client_authentication");
-        }
-        if fields.iter().any(|(other, _)| *other == name) {
-            return refuse(key, "is given twice");
-        }
-        // The host takes texts: what is not ASCII would be two things in one.
-        if !value.is_ascii() || HeaderValue::from_str(&value).is_err() {
-            return refuse(
-                key,
-                "its value holds a character that cannot stand in a header",
-            );
-        }
-        fields.push((name, value));
     }
-    Ok(ExtraFields(fields))
+    result.map(|()| ExtraFields(fields))
 }
 
-fn parameters(key: &str, raw: Fields, api: &Api) -> Result<ExtraFields, ConfigError> {
-    let own = api.own_parameters();
-    if let Some((name, _)) = raw.iter().find(|(name, _)| own.contains(&name.as_str())) {
-        return refuse(format!("{key}.parameters.{name}"), "is not yours to set");
+/// A header. There are others already.
+fn header(
+    key: &str,
+    name: &str,
+    value: String,
+    others: &[(String, String)],
+    api: Result<&Api, &Refused>,
+    context: &mut Context,
+) -> Result<(String, String), Refused> {
+    let name = header_name(key, name, context)?;
+    if OWN_HEADERS.contains(&name.as_str()) {
+        return context.refuse(key, "is not yours to set");
     }
+    if name == "authorization" && api.is_ok_and(Api::authenticates) {
+        return context.refuse(key, "not together with client_authentication");
+    }
+    if others.iter().any(|(other, _)| *other == name) {
+        return context.refuse(key, "is given twice");
+    }
+    // The host takes texts: what is not ASCII would be two things in one.
+    if !value.is_ascii() || HeaderValue::from_str(&value).is_err() {
+        return context.refuse(
+            key,
+            "its value holds a character that cannot stand in a header",
+        );
+    }
+    Ok((name, value))
+}
+
+fn parameters(
+    key: &str,
+    raw: Fields,
+    api: Result<&Api, &Refused>,
+    context: &mut Context,
+) -> Result<ExtraFields, Refused> {
+    let own = api.map(Api::own_parameters).unwrap_or_default();
+    let own = raw.keys().filter(|name| own.contains(&name.as_str()));
+    let refused = own.map(|name| {
+        context.refuse::<()>(format!("{key}.parameters.{name}"), "is not yours to set")
+    });
+    all(refused)?;
     let fields = raw.into_iter().map(|(name, Hidden(value))| (name, value));
     Ok(ExtraFields(fields.collect()))
 }

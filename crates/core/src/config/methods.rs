@@ -1,25 +1,26 @@
 //! Methods, as they are written: a name that no request has would make a rule for nothing, and let
 //! a wider rule below decide.
 
-use super::context::Context;
+use super::context::{Context, Refused, all};
 use super::warning::Unwise;
-use super::{ConfigError, refuse};
 use crate::request::method::is_registered;
 
 /// What stands for all methods elsewhere.
 const ALL: [&str; 3] = ["*", "ANY", "ALL"];
 
 /// The methods beside the registered ones that rules may name.
-pub(super) fn extra_methods(names: Vec<String>) -> Result<Vec<String>, ConfigError> {
-    for (index, name) in names.iter().enumerate() {
-        if let Some(problem) = malformed(name) {
-            return refuse(
-                format!("extra_methods[{index}]"),
-                format!("{name:?} {problem}"),
-            );
-        }
-    }
-    Ok(names)
+pub(super) fn extra_methods(
+    names: Vec<String>,
+    context: &mut Context,
+) -> Result<Vec<String>, Refused> {
+    let names = names.into_iter().enumerate();
+    all(names.map(|(index, name)| match malformed(&name) {
+        Some(problem) => context.refuse(
+            format!("extra_methods[{index}]"),
+            format!("{name:?} {problem}"),
+        ),
+        None => Ok(name),
+    }))
 }
 
 /// Says which of them no rule names: they do nothing.
@@ -40,29 +41,33 @@ pub(super) fn warn_of_unused(extra: &[String], named: &[&str], context: &mut Con
 pub(super) fn methods(
     key: &str,
     names: Vec<String>,
-    extra: &[String],
-) -> Result<Vec<String>, ConfigError> {
+    extra: Result<&[String], Refused>,
+    context: &mut Context,
+) -> Result<Vec<String>, Refused> {
     if names.is_empty() {
-        return refuse(key, "is empty, so that the rule is for no request");
+        return context.refuse(key, "is empty, so that the rule is for no request");
     }
+    let mut result = Ok(());
     for (index, name) in names.iter().enumerate() {
         let unknown = || {
-            let is_known = is_registered(name.as_bytes()) || extra.contains(name);
+            // Nothing is known of the others where they were refused.
+            let is_extra = extra.map_or(true, |extra| extra.contains(name));
+            let is_known = is_registered(name.as_bytes()) || is_extra;
             (!is_known).then(|| {
                 "is no registered method; if your API has it, name it in `extra_methods`".to_owned()
             })
         };
-        if let Some(problem) = malformed(name).or_else(unknown) {
-            return refuse(format!("{key}[{index}]"), format!("{name:?} {problem}"));
-        }
-        if names.iter().take(index).any(|other| other == name) {
-            return refuse(
-                format!("{key}[{index}]"),
-                format!("{name:?} is given twice"),
-            );
+        let mut before = names.iter().take(index);
+        let twice = || {
+            let is_twice = before.any(|other| other == name);
+            is_twice.then(|| "is given twice".to_owned())
+        };
+        if let Some(problem) = malformed(name).or_else(unknown).or_else(twice) {
+            let key = format!("{key}[{index}]");
+            result = context.refuse(key, format!("{name:?} {problem}"));
         }
     }
-    Ok(names)
+    result.map(|()| names)
 }
 
 /// Why a text can be no method's name, and how it is written.

@@ -2,48 +2,56 @@
 //! rule for a path that nobody asks for, and a wider rule below would decide: what can be meant as
 //! a pattern only is refused. What is meant to the letter all the same is written as an escape.
 
-use super::{ConfigError, refuse};
+use super::context::{Context, Refused};
 use crate::policy::template::Template;
 use crate::request::path::Path;
 use crate::request::spelling::{OtherSpelling, other_spellings};
 
 /// A path that is meant to the letter.
-pub(super) fn literal(key: String, text: &str) -> Result<Path<'static>, ConfigError> {
-    refuse_misread(&key, text)?;
+pub(super) fn literal(
+    key: String,
+    text: &str,
+    context: &mut Context,
+) -> Result<Path<'static>, Refused> {
+    refuse_misread(&key, text, context)?;
     if text.contains(['*', '{', '}']) {
-        return refuse(
+        return context.refuse(
             key,
             format!(
                 "{text:?} looks like a pattern; see `prefix` and `template`, or write `%2A`, `%7B`, `%7D`"
             ),
         );
     }
-    path(key, text)
+    path(key, text, context)
 }
 
 /// Paths with parameters.
-pub(super) fn template(key: String, text: &str) -> Result<Template, ConfigError> {
-    path(key.clone(), text)?;
-    Template::parse(text).or_else(|error| refuse(key, format!("{text:?} is {error}")))
+pub(super) fn template(
+    key: String,
+    text: &str,
+    context: &mut Context,
+) -> Result<Template, Refused> {
+    path(key.clone(), text, context)?;
+    Template::parse(text).or_else(|error| context.refuse(key, format!("{text:?} is {error}")))
 }
 
-fn path(key: String, text: &str) -> Result<Path<'static>, ConfigError> {
-    refuse_misread(&key, text)?;
+fn path(key: String, text: &str, context: &mut Context) -> Result<Path<'static>, Refused> {
+    refuse_misread(&key, text, context)?;
     match Path::parse(text.as_bytes()) {
-        Ok(_) if text.contains('?') => refuse(
+        Ok(_) if text.contains('?') => context.refuse(
             key,
             format!("{text:?} holds a query, which takes no part in matching"),
         ),
         Ok(path) => match text.split('/').find_map(other_spelling) {
             None => Ok(path.into_owned()),
-            Some(OtherSpelling { escape, canonical }) => refuse(
+            Some(OtherSpelling { escape, canonical }) => context.refuse(
                 key,
                 format!(
                     "{text:?} spells `{canonical}` as `{escape}`; write `{canonical}`, as requests must"
                 ),
             ),
         },
-        Err(error) => refuse(key, format!("{text:?} is {error}")),
+        Err(error) => context.refuse(key, format!("{text:?} is {error}")),
     }
 }
 
@@ -73,9 +81,9 @@ fn other_spelling(segment: &str) -> Option<OtherSpelling<'_>> {
     other_spellings(segment).find(|found| !is_meant(found.escape))
 }
 
-fn refuse_misread(key: &str, text: &str) -> Result<(), ConfigError> {
+fn refuse_misread(key: &str, text: &str, context: &mut Context) -> Result<(), Refused> {
     match misread(text) {
-        Some(problem) => refuse(key, format!("{text:?} {problem}")),
+        Some(problem) => context.refuse(key, format!("{text:?} {problem}")),
         None => Ok(()),
     }
 }

@@ -4,8 +4,9 @@ use http::Uri;
 use http::uri::PathAndQuery;
 use serde_json::{Map, Value};
 
+use super::context::{Context, Refused};
 use super::raw::Document;
-use super::{ConfigError, refuse};
+
 use crate::reply::metadata::ProtectedResource;
 
 /// Members that RFC 9728 section 2 has as arrays of strings.
@@ -17,32 +18,35 @@ const LISTS: [&str; 3] = [
 
 pub(super) fn build_protected_resource(
     raw: Document,
-) -> Result<Option<ProtectedResource>, ConfigError> {
+    context: &mut Context,
+) -> Result<Option<ProtectedResource>, Refused> {
     let Document(document) = raw;
     if document.is_empty() {
         return Ok(None);
     }
+    let mut lists = Ok(());
     for name in LISTS {
         let is_list = |value: &Value| {
             let items = value.as_array();
             items.is_some_and(|items| items.iter().all(Value::is_string))
         };
         if !document.get(name).is_none_or(is_list) {
-            return refuse(
+            lists = context.refuse(
                 format!("protected_resource.{name}"),
                 "expected an array of strings",
             );
         }
     }
-    resource(&document).map_or_else(
+    let resource = resource(&document).map_or_else(
         || {
-            refuse(
+            context.refuse(
                 "protected_resource.resource",
                 "expected an https (or http) URL without fragment, whose path has one reading",
             )
         },
         |resource| Ok(Some(resource)),
-    )
+    );
+    lists.and(resource)
 }
 
 fn resource(document: &Map<String, Value>) -> Option<ProtectedResource> {

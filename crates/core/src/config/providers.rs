@@ -1,8 +1,9 @@
 //! The section `providers`, and `introspection`, which is short for one.
 
-use super::context::Context;
-use super::raw::{RawCache, RawIntrospection};
-use super::{ConfigError, cache, introspection, refuse};
+use super::cache::CacheSettings;
+use super::context::{Context, Refused, all};
+use super::introspection;
+use super::raw::RawIntrospection;
 use crate::cache::local::LocalCache;
 use crate::callout::provider::Provider;
 use crate::callout::providers::Providers;
@@ -24,51 +25,55 @@ pub(super) fn provider_configs(
     introspection: Option<JsonObject<RawIntrospection>>,
     providers: Option<JsonObject<RawProviders>>,
     env: &impl Fn(&str) -> Option<String>,
-) -> Result<Vec<IntrospectionConfig>, ConfigError> {
+    context: &mut Context,
+) -> Result<Vec<IntrospectionConfig>, Refused> {
     let raw = match (introspection, providers) {
-        (Some(JsonObject(raw)), None) => return Ok(vec![only(raw, env)?]),
+        (Some(JsonObject(raw)), None) => return Ok(vec![only(raw, env, context)?]),
         (None, Some(JsonObject(raw))) => raw,
-        (Some(_), Some(_)) => return refuse("providers", "not together with `introspection`"),
+        (Some(_), Some(_)) => {
+            return context.refuse("providers", "not together with `introspection`");
+        }
         (None, None) => {
-            return refuse(
+            return context.refuse(
                 "introspection",
                 "is missing; expected `introspection`, or `providers` for several endpoints",
             );
         }
     };
     if raw.is_empty() {
-        return refuse(
+        return context.refuse(
             "providers",
             "is empty, so that no token could be asked about",
         );
     }
     if raw.len() > MAX_PROVIDERS {
-        return refuse("providers", format!("has more than {MAX_PROVIDERS}"));
+        return context.refuse("providers", format!("has more than {MAX_PROVIDERS}"));
     }
     let configs = raw.into_iter().map(|(name, JsonObject(raw))| {
         let key = format!("providers.{name}");
         if !is_name(&name) {
-            return refuse(
+            return context.refuse(
                 key,
                 format!("is no name: 1 to {MAX_NAME} letters, digits, `-`, `_` and `.`"),
             );
         }
-        introspection::introspection_config(name, key, raw, env)
+        introspection::introspection_config(name, key, raw, env, context)
     });
-    configs.collect()
+    all(configs)
 }
 
 fn only(
     raw: RawIntrospection,
     env: &impl Fn(&str) -> Option<String>,
-) -> Result<IntrospectionConfig, ConfigError> {
+    context: &mut Context,
+) -> Result<IntrospectionConfig, Refused> {
     if raw.issuers.is_some() {
-        return refuse(
+        return context.refuse(
             "introspection.issuers",
             "only in `providers`; for one endpoint see `jwt_precheck.issuer`",
         );
     }
-    introspection::introspection_config(ONLY.to_owned(), SHORT.to_owned(), raw, env)
+    introspection::introspection_config(ONLY.to_owned(), SHORT.to_owned(), raw, env, context)
 }
 
 fn is_name(text: &str) -> bool {
@@ -79,54 +84,60 @@ fn is_name(text: &str) -> bool {
 /// The providers at work: each with facts of its own, within one bound.
 pub(super) fn build_providers(
     configs: Vec<IntrospectionConfig>,
-    raw: RawCache,
-    has_vm_id: bool,
-    context: &mut Context,
-) -> Result<Providers, ConfigError> {
-    let settings = cache::cache_settings(raw, has_vm_id, context)?;
+    settings: &CacheSettings,
+) -> Providers {
     let local = LocalCache::common(settings.max_entries());
     let providers = configs.into_iter().map(|config| {
         let cache = settings.cache(&config, &local);
         Provider::new(config, cache)
     });
-    Ok(Providers::new(providers.collect(), settings.max_entries()))
+    Providers::new(providers.collect(), settings.max_entries())
 }
 
 /// Those whose word counts for a rule; `None`: all.
 pub(super) fn trusted(
     key: &str,
     names: Option<Vec<String>>,
-    configs: &[IntrospectionConfig],
-) -> Result<ProviderSet, ConfigError> {
+    configs: Result<&[IntrospectionConfig], Refused>,
+    context: &mut Context,
+) -> Result<ProviderSet, Refused> {
+    let configs = configs?;
     let Some(names) = names else {
+        // Once for all rules that name nobody.
+        if let Some(known) = context.all_providers {
+            return known;
+        }
         let all: ProviderSet = (0..configs.len()).filter_map(ProviderId::at).collect();
-        return unambiguous(key, all, configs);
+        let all = unambiguous(key, all, configs, context);
+        context.all_providers = Some(all);
+        return all;
     };
     if names.is_empty() {
-        return refuse(key, "is empty, so that no token could be asked about");
+        return context.refuse(key, "is empty, so that no token could be asked about");
     }
     if configs.iter().any(|config| config.key == SHORT) {
-        return refuse(
+        return context.refuse(
             key,
             "not together with `introspection`, which is one for all rules",
         );
     }
     let ids = names.iter().enumerate().map(|(index, name)| {
         let position = configs.iter().position(|config| config.name == *name);
-        position.and_then(ProviderId::at).ok_or_else(|| {
-            let known: Vec<_> = configs.iter().map(|config| config.name.as_str()).collect();
-            let known = known.join(", ");
-            ConfigError::new(
-                format!("{key}[{index}]"),
-                format!("there is no provider {name:?}; there are: {known}"),
-            )
-        })
+        if let Some(id) = position.and_then(ProviderId::at) {
+            return Ok(id);
+        }
+        let known: Vec<_> = configs.iter().map(|config| config.name.as_str()).collect();
+        let known = known.join(", ");
+        context.refuse(
+            format!("{key}[{index}]"),
+            format!("there is no provider {name:?}; there are: {known}"),
+        )
     });
-    let trusted: ProviderSet = ids.collect::<Result<_, _>>()?;
+    let trusted: ProviderSet = all(ids)?.into_iter().collect();
     if trusted.len() < names.len() {
-        return refuse(key, "names a provider twice");
+        return context.refuse(key, "names a provider twice");
     }
-    unambiguous(key, trusted, configs)
+    unambiguous(key, trusted, configs, context)
 }
 
 /// Of these there is at most one to ask about any token.
@@ -134,20 +145,21 @@ fn unambiguous(
     key: &str,
     set: ProviderSet,
     configs: &[IntrospectionConfig],
-) -> Result<ProviderSet, ConfigError> {
+    context: &mut Context,
+) -> Result<ProviderSet, Refused> {
     let mut trusted = set.iter().filter_map(|id| configs.get(id.position()));
     while let Some(one) = trusted.next() {
         for other in trusted.clone() {
             let names = format!("`{}` and `{}`", one.name, other.name);
             if one.issuers().is_empty() && other.issuers().is_empty() {
-                return refuse(
+                return context.refuse(
                     key,
                     format!("may ask {names}, both without `issuers`: whom about other tokens?"),
                 );
             }
             let mut issuers = one.issuers().iter();
             if let Some(issuer) = issuers.find(|issuer| other.issuers().contains(issuer)) {
-                return refuse(
+                return context.refuse(
                     key,
                     format!("may ask {names} about the same issuer {issuer:?}"),
                 );

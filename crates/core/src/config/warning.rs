@@ -23,6 +23,12 @@ labelled! {
         PrecheckOfOneIssuer = "precheck_of_one_issuer",
         /// A method that no rule names.
         UnusedMethod = "unused_method",
+        /// Whoever can make the endpoint fail gets in.
+        FailureModeAllow = "failure_mode_allow",
+        /// A path in another case is another rule's.
+        OtherCase = "other_case",
+        /// Tokens that are no JWTs are refused.
+        PrecheckOfOpaqueTokens = "precheck_of_opaque_tokens",
         /// Nothing is refused.
         Shadow = "shadow",
     }

@@ -8,9 +8,9 @@ use super::Rule;
 use super::matching::{Match, PathMatch};
 use crate::request::host::HostPattern;
 
-/// The first rule that no request can reach, and the first of those that take its requests.
-pub fn unreachable(rules: &[Rule]) -> Option<(usize, usize)> {
-    rules.iter().enumerate().find_map(|(position, rule)| {
+/// Rules that no request can reach, each with the first of those that take its requests.
+pub fn unreachable(rules: &[Rule]) -> impl Iterator<Item = (usize, usize)> {
+    rules.iter().enumerate().filter_map(|(position, rule)| {
         let earlier = rules.iter().take(position);
         let takers = earlier
             .enumerate()
@@ -128,7 +128,7 @@ mod tests {
             .iter()
             .map(|condition| rule(*condition))
             .collect();
-        assert_eq!(unreachable(&rules), expected, "{conditions:?}");
+        assert_eq!(unreachable(&rules).next(), expected, "{conditions:?}");
     }
 
     /// `=` path, `^` prefix, `~` template. The second rule is never reached.
@@ -268,14 +268,14 @@ mod tests {
             let rules = |count: usize| {
                 conditions.iter().take(count).map(|condition| rule(*condition)).collect::<Vec<_>>()
             };
-            let found = unreachable(&rules(conditions.len()));
+            let found = unreachable(&rules(conditions.len())).next();
             if let Some((position, taker)) = found {
                 let reached = reached(rules(conditions.len()));
                 prop_assert!(!reached.contains(&position), "{:?} {:?}", position, conditions);
                 prop_assert!(taker < position);
             }
             let is_reached = reached(rules(2)).contains(&1);
-            let is_refused = unreachable(&rules(2)).is_some();
+            let is_refused = unreachable(&rules(2)).next().is_some();
             prop_assert_eq!(is_refused, !is_reached, "{:?}", &conditions[..2]);
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use portvakt_core::config::ConfigError;
+use portvakt_core::config::ConfigErrors;
 use serde_json::{Value, json};
 
 use crate::worker::{End, Head, Worker};
@@ -51,7 +51,7 @@ pub fn configured(config: Value) -> Worker {
     try_configured(config).unwrap()
 }
 
-fn try_configured(mut config: Value) -> Result<Worker, ConfigError> {
+fn try_configured(mut config: Value) -> Result<Worker, ConfigErrors> {
     config["introspection"] = json!({ "cluster": "texas", "endpoint": "http://texas/introspect" });
     Worker::try_new(&config.to_string())
 }
@@ -67,7 +67,7 @@ pub fn selects(rules: &[(&str, Value)]) -> Worker {
     try_selects(rules).unwrap()
 }
 
-fn try_selects(rules: &[(&str, Value)]) -> Result<Worker, ConfigError> {
+fn try_selects(rules: &[(&str, Value)]) -> Result<Worker, ConfigErrors> {
     let rules = rules.iter().map(|(name, matches)| {
         json!({ "name": name, "match": matches, "require": { "scopes": [name] } })
     });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use portvakt_core::authorizer::{Authorizer, Decision, Step, UsedToken};
 use portvakt_core::callout::single_flight::Question;
-use portvakt_core::config::{self, ConfigError, Vm};
+use portvakt_core::config::{self, ConfigErrors, Vm};
 use portvakt_core::introspection::error::Answer;
 use portvakt_core::introspection::health::Rank;
 use portvakt_core::request::head::Peer;
@@ -65,7 +65,7 @@ impl Worker {
         Self::try_new(config).unwrap()
     }
 
-    pub fn try_new(config: &str) -> Result<Self, ConfigError> {
+    pub fn try_new(config: &str) -> Result<Self, ConfigErrors> {
         let authorizer = config::parse(config.as_bytes(), &VM)?.authorizer;
         Ok(Self {
             host: FakeHost::new(authorizer.providers()),

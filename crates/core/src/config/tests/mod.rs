@@ -1,10 +1,15 @@
 //! Tables of configurations: what is taken, and the line with which the rest is refused.
+//!
+//! The command line runs `introspection`, `misread`, `providers`, `rules` and `sections` once more,
+//! with functions of its own for [`check`] and [`parse`]: where in a file each refusal is.
 
+mod advice;
 mod introspection;
 mod misread;
 mod providers;
 mod rules;
 mod sections;
+mod several;
 
 use prost::Message;
 use serde_json::Value;
@@ -48,7 +53,11 @@ fn check_native(json: &str) {
         return;
     };
     let native = proto_struct(&members).encode_to_vec();
-    let key = |bytes: &[u8]| parse(bytes, &VM).map(|_| ()).map_err(|error| error.key);
+    let key = |bytes: &[u8]| {
+        parse(bytes, &VM)
+            .map(|_| ())
+            .map_err(|errors| errors.first().key().to_owned())
+    };
     let once = Value::Object(members).to_string();
     assert_eq!(key(&native), key(once.as_bytes()), "{json}");
 }
@@ -165,5 +174,49 @@ fn top_level() {
         ),
     ] {
         check(&format!("{{{INTROSPECTION},{rest}}}"), expected);
+    }
+}
+
+#[test]
+fn challenges_name_the_metadata_that_are_served() {
+    let metadata = |sections: &str| {
+        let json = format!(r#"{{{INTROSPECTION},"required_scopes":["a"]{sections}}}"#);
+        parsed(&json).challenge.resource_metadata
+    };
+    let served = |url: &str| format!(r#","protected_resource":{{"resource":"{url}"}}"#);
+    let given = r#","challenge":{"resource_metadata":"https://other/x"}"#;
+    for (sections, expected) in [
+        (String::new(), None),
+        (given.to_owned(), Some("https://other/x")),
+        (
+            served("https://a:8443/b/c"),
+            Some("https://a:8443/.well-known/oauth-protected-resource/b/c"),
+        ),
+        (
+            served("https://a/b?c=d"),
+            Some("https://a/.well-known/oauth-protected-resource/b?c=d"),
+        ),
+        (
+            served("https://a/?c=d"),
+            Some("https://a/.well-known/oauth-protected-resource?c=d"),
+        ),
+        (
+            served("https://a/"),
+            Some("https://a/.well-known/oauth-protected-resource"),
+        ),
+        (
+            served("https://a"),
+            Some("https://a/.well-known/oauth-protected-resource"),
+        ),
+        (
+            served("https://a/b/"),
+            Some("https://a/.well-known/oauth-protected-resource/b/"),
+        ),
+        (
+            format!("{}{given}", served("https://a")),
+            Some("https://other/x"),
+        ),
+    ] {
+        assert_eq!(metadata(&sections).as_deref(), expected, "{sections}");
     }
 }
