@@ -50,10 +50,10 @@ pub(crate) fn check(
         }
     };
     for note in &configuration.surprises {
-        let mut findings_there = findings
+        let error_there = findings
             .iter_mut()
-            .filter(|finding| finding.span == note.span);
-        match findings_there.next() {
+            .find(|finding| finding.severity == Severity::Error && finding.span == note.span);
+        match error_there {
             // It says why.
             Some(finding) if finding.help.is_none() => {
                 finding.help = Some(one_line(&note.problem));

@@ -314,10 +314,13 @@ fn filter(source: &Source, node: &Rc<Node>, reader: Reader) -> Option<Configurat
     let plugin = wasm_filter(node)?.get("config")?;
     let any = plugin.get("configuration");
     let value = any.and_then(|any| any.get("value"));
-    if !is_portvakts(source, plugin, value) {
+    let is_a = |name: &str| any.is_some_and(|any| is_type(any, name));
+    let decoded = value.filter(|_| is_a("google.protobuf.BytesValue"));
+    let decoded = decoded.and_then(|value| STANDARD.decode(value.text()?.trim()).ok());
+    let has_key = decoded.is_some_and(|bytes| names_a_key(&String::from_utf8_lossy(&bytes)));
+    if !has_key && !is_portvakts(source, plugin, value) {
         return None;
     }
-    let is_a = |name: &str| any.is_some_and(|any| is_type(any, name));
     let mut found = match (any, value) {
         (Some(_), Some(value)) if is_a("google.protobuf.Struct") => {
             native(value, reader, Carrier::Struct, Some(plugin))
@@ -427,12 +430,18 @@ fn bytes(value: &Rc<Node>, plugin: &Rc<Node>) -> Configuration {
     found
 }
 
+/// Keys of which every configuration has some.
+const KEYS: [&str; 4] = ["introspection", "providers", "rules", "required_scopes"];
+
+fn names_a_key(json: &str) -> bool {
+    KEYS.iter().any(|key| json.contains(&format!("\"{key}\"")))
+}
+
 /// Whether a Wasm plugin is Portvakt: by what it is configured with, or by a name.
 fn is_portvakts(source: &Source, plugin: &Node, config: Option<&Rc<Node>>) -> bool {
-    const KEYS: [&str; 4] = ["introspection", "providers", "rules", "required_scopes"];
     if let Some(config) = config {
         let has_key = match config.text() {
-            Some(text) => KEYS.iter().any(|key| text.contains(&format!("\"{key}\""))),
+            Some(text) => names_a_key(text),
             None => KEYS.iter().any(|key| config.get(key).is_some()),
         };
         if has_key {
