@@ -4,10 +4,10 @@
 # One cargo at a time is as fast as cargo gets: it uses every core by itself.
 .NOTPARALLEL:
 
-.PHONY: help setup build cli run test test-core test-deploy test-dist test-real bench lint dist image release fmt clean
+.PHONY: help setup build cli run demo test test-core test-deploy test-dist test-observability test-real dashboard bench lint dist image release fmt clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Get what is needed beyond rustup: the WebAssembly target and Envoy
 	@dev/build-wasm.sh --setup
@@ -22,6 +22,9 @@ cli: ## Build the command line: target/release/portvakt
 run: ## Start Envoy with the filter, an identity provider and an API, all local
 	@dev/run.sh
 
+demo: ## Play a tour of requests and answers on a local gateway, and end it
+	@dev/demo.sh
+
 test: ## Run every test, those in a real Envoy included
 	@dev/test.sh
 
@@ -34,6 +37,12 @@ test-deploy: ## Check the manifests in deploy/, and try what comes of them in a 
 
 test-real: ## Run the filter with real authorization servers and clients, which it installs
 	@dev/test.sh real
+
+test-observability: ## Try dashboard, alerts and demo on a running gateway, with a real Prometheus
+	@dev/test-observability.sh
+
+dashboard: ## Write deploy/grafana/dashboard.json anew
+	@dev/dashboard.sh
 
 bench: ## Measure Envoy's CPU time per request, with the filter and without (needs wrk)
 	@dev/bench.sh
