@@ -23,6 +23,7 @@ pub(crate) fn router(state: Shared) -> Router {
         .route("/.well-known/jwks.json", get(jwks))
         .route("/healthz", get(async || "ok"))
         .route("/fault", put(set_fault).delete(clear_fault))
+        .route(rfc7662::REVOCATION_PATH, post(rfc7662::revoke))
         .route(
             texas::PATH,
             post(texas::introspect).route_layer(received.clone()),

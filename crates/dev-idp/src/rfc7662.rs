@@ -19,6 +19,9 @@ use crate::state::Shared;
 use crate::verify::verify;
 
 pub(crate) const PATH: &str = "/oauth2/introspect";
+/// Where tokens are revoked (RFC 7009). This endpoint alone knows of it: Texas judges tokens by
+/// themselves.
+pub(crate) const REVOCATION_PATH: &str = "/oauth2/revoke";
 
 /// What is asked. `token_type_hint` may come too, and like all else is ignored.
 #[derive(Default, Deserialize)]
@@ -33,27 +36,65 @@ pub(crate) async fn introspect(
     headers: HeaderMap,
     question: Result<Form<Question>, FormRejection>,
 ) -> Response {
-    let Ok(Form(question)) = question else {
-        return invalid_request();
-    };
-    if let Some(client) = &state.client
-        && !is_authenticated(client, headers.get(header::AUTHORIZATION), &question)
-    {
-        return invalid_client();
-    }
-    let Some(token) = question.token else {
-        return invalid_request();
+    let token = match token(&state, &headers, question) {
+        Ok(token) => token,
+        Err(refusal) => return refusal.into_response(),
     };
     let mut verified = state.keys.iter().map(|keys| verify(keys, &token));
     let body = match verified.find_map(Result::ok) {
-        Some(claims) => {
+        Some(claims) if !state.is_revoked(&token) => {
             let mut body: Map<String, Value> = claims.into_iter().collect();
             body.insert("active".to_owned(), Value::Bool(true));
             Value::Object(body)
         }
-        None => json!({"active": false}),
+        _ => json!({"active": false}),
     };
     Json(body).into_response()
+}
+
+/// RFC 7009: 200 whether the token was good or not.
+pub(crate) async fn revoke(
+    State(state): State<Shared>,
+    headers: HeaderMap,
+    question: Result<Form<Question>, FormRejection>,
+) -> Response {
+    match token(&state, &headers, question) {
+        Ok(token) => {
+            state.revoke(token);
+            StatusCode::OK.into_response()
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// Why a question is not looked at.
+enum Refusal {
+    InvalidRequest,
+    InvalidClient,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::InvalidRequest => invalid_request(),
+            Self::InvalidClient => invalid_client(),
+        }
+    }
+}
+
+/// The token in question, if it is the client that asks.
+fn token(
+    state: &crate::state::State,
+    headers: &HeaderMap,
+    question: Result<Form<Question>, FormRejection>,
+) -> Result<String, Refusal> {
+    let Form(question) = question.map_err(|_| Refusal::InvalidRequest)?;
+    if let Some(client) = &state.client
+        && !is_authenticated(client, headers.get(header::AUTHORIZATION), &question)
+    {
+        return Err(Refusal::InvalidClient);
+    }
+    question.token.ok_or(Refusal::InvalidRequest)
 }
 
 fn invalid_request() -> Response {

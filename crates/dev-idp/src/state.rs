@@ -1,5 +1,6 @@
 //! What the servers share: the key, the fault, and what came in.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +19,7 @@ pub(crate) struct State {
     pub(crate) keys: KeyRing,
     pub(crate) client: Option<Client>,
     fault: watch::Sender<Option<Fault>>,
+    revoked: Mutex<HashSet<String>>,
     introspections: AtomicUsize,
     last_introspection: Mutex<Option<Recorded>>,
     api_requests: AtomicUsize,
@@ -30,6 +32,7 @@ impl State {
             keys,
             client,
             fault: watch::Sender::new(None),
+            revoked: Mutex::default(),
             introspections: AtomicUsize::new(0),
             last_introspection: Mutex::new(None),
             api_requests: AtomicUsize::new(0),
@@ -43,6 +46,14 @@ impl State {
 
     pub(crate) fn set_fault(&self, fault: Option<Fault>) {
         self.fault.send_replace(fault);
+    }
+
+    pub(crate) fn revoke(&self, token: String) {
+        lock(&self.revoked).insert(token);
+    }
+
+    pub(crate) fn is_revoked(&self, token: &str) -> bool {
+        lock(&self.revoked).contains(token)
     }
 
     /// Returns when there is another fault than [`Fault::Hold`], or none.

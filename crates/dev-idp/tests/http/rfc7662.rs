@@ -46,6 +46,22 @@ async fn a_good_token_is_active_with_its_claims_and_any_other_just_inactive() {
 }
 
 #[tokio::test]
+async fn a_revoked_token_is_inactive_here_and_no_other_is() {
+    let idp = start().await;
+    let [introspect, revoke] = [RFC7662, "/oauth2/revoke"].map(|path| url(idp.idp_addr(), path));
+    let [revoked, other] = [(), ()].map(|()| idp.mint(&Mint::default()));
+    for token in [revoked.as_str(), "garbage"] {
+        let answer = post(&revoke, FORM, format!("token={token}")).await;
+        assert_eq!(answer, (StatusCode::OK, String::new()));
+    }
+    for (token, is_active) in [(revoked, false), (other, true)] {
+        let (_, body) = post(&introspect, FORM, format!("token={token}")).await;
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(body["active"], is_active);
+    }
+}
+
+#[tokio::test]
 async fn a_bad_request_is_400() {
     let idp = start().await;
     let url = url(idp.idp_addr(), RFC7662);
