@@ -9,7 +9,7 @@ step format
 cargo fmt --all --check
 
 step clippy
-cargo clippy --workspace --all-targets --features real --locked -- -D warnings
+cargo clippy --workspace --all-targets --features real,observability --locked -- -D warnings
 
 # The adapter's exports to Envoy are compiled for WebAssembly only.
 if [ -d "$(rustc --print sysroot)/lib/rustlib/wasm32-wasip1/lib" ]; then

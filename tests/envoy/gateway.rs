@@ -160,7 +160,8 @@ pub struct Gateway {
     pub address: SocketAddr,
     /// The identity provider and the API.
     pub idp: DevIdp,
-    admin: SocketAddr,
+    /// Where Envoy's admin is.
+    pub admin: SocketAddr,
     form: Form,
     discovery: Discovery,
     vms_at_start: u64,

@@ -40,6 +40,7 @@ macro_rules! with_either_paused_head {
 mod answers;
 mod binding;
 mod cache;
+mod capabilities;
 mod chains;
 mod client;
 mod configuration;
