@@ -1,4 +1,5 @@
-//! The plugin configuration as it is written: names and types, nothing more.
+//! The plugin configuration as it is written: names and types, nothing more. What is said of each
+//! key here is the reference in docs/configuration.md.
 //!
 //! Unknown keys are errors everywhere, and so is a key with nothing behind it (`null`): an empty
 //! condition must not read as no condition.
@@ -13,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::json;
 use crate::json::object::JsonObject;
 
-/// The whole plugin configuration. What is said of each key here is the reference in docs/configuration.md.
+/// The whole plugin configuration.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
