@@ -18,6 +18,7 @@ use portvakt_core::callout::effect::Report;
 use portvakt_core::callout::single_flight::{Asked, CallId, Question, WaiterId};
 use portvakt_core::introspection::error::Answer;
 use portvakt_core::introspection::health::Transition;
+use portvakt_core::reply::metadata;
 use portvakt_core::reply::rejection::Rejection;
 use portvakt_core::time::Time;
 use portvakt_core::token::facts::TokenFacts;
@@ -190,11 +191,7 @@ impl Plugin {
     /// Answers the stream in the effective context with what clients can read about the API.
     pub(super) fn serve_metadata(&self) {
         let document = self.authorizer.metadata();
-        // They are public: pages of any origin may read them too.
-        let headers = vec![
-            ("content-type", "application/json"),
-            ("access-control-allow-origin", "*"),
-        ];
+        let headers = metadata::HEADERS.to_vec();
         let _ = hostcalls::send_http_response(200, headers, Some(document.as_bytes()));
     }
 

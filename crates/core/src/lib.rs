@@ -14,6 +14,7 @@ pub mod authorizer;
 pub mod cache;
 pub mod callout;
 pub mod config;
+pub mod explain;
 pub mod introspection;
 pub mod json;
 mod labels;

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::IntrospectionConfig;
 use crate::introspection::fingerprint::Fingerprint;
 use crate::token::extract::AccessToken;
+use crate::token::id::TokenDigest;
 
 /// The endpoint's address, split as a callout needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,22 @@ pub struct IntrospectionRequest<'a> {
     pub headers: Vec<(&'a str, String)>,
     /// The body; its length is Envoy's to set.
     pub body: Vec<u8>,
+}
+
+/// What stands in place of what nobody is to read.
+pub(super) const HIDDEN: &str = "HIDDEN";
+
+/// A callout's request, to be read by people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadableRequest {
+    /// The Envoy cluster that it goes to.
+    pub cluster: String,
+    /// The endpoint.
+    pub url: String,
+    /// Names (lower-case) and values.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
 }
 
 impl Endpoint {
@@ -93,6 +110,42 @@ impl ExtraFields {
 }
 
 impl IntrospectionConfig {
+    /// The request that would ask about a token of that digest, to be read by people: the token is
+    /// `token-` and its digest, and secrets and what the operator adds are [`HIDDEN`].
+    pub fn readable_request(&self, digest: &TokenDigest) -> ReadableRequest {
+        let hide = |fields: &ExtraFields| {
+            let names = fields.names();
+            ExtraFields(names.map(|name| (name.to_owned(), HIDDEN.to_owned())).collect())
+        };
+        let api = self.response.api.without_secrets();
+        let body = api.body(&AccessToken::called(digest), &hide(&self.parameters));
+        let authorization = api.authorization().map(|value| {
+            // Not what would be written, which nobody could read.
+            let scheme = value.split(' ').next().unwrap_or_default();
+            ("authorization".to_owned(), format!("{scheme} {HIDDEN}"))
+        });
+        let own = [
+            ("content-type", body.content_type),
+            ("accept", "application/json"),
+        ];
+        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let Endpoint {
+            scheme,
+            authority,
+            path,
+        } = &self.endpoint;
+        ReadableRequest {
+            cluster: self.cluster.clone(),
+            url: format!("{scheme}://{authority}{path}"),
+            headers: own
+                .into_iter()
+                .chain(authorization)
+                .chain(hide(&self.headers).0)
+                .collect(),
+            body: String::from_utf8_lossy(&body.bytes).into_owned(),
+        }
+    }
+
     /// The request that asks about `token`.
     pub fn request(&self, token: &AccessToken) -> IntrospectionRequest<'_> {
         let body = self.response.api.body(token, &self.parameters);

@@ -18,6 +18,14 @@ use crate::upstream::Omission;
 /// So many rules have a label of their own, at most.
 pub const MAX_RULE_LABELS: usize = 100;
 
+impl Decision {
+    /// How it ends for the client, and why: as it is counted.
+    pub fn counted_as(&self) -> (Verdict, &'static str) {
+        let counted = Counted::of(self);
+        (counted.verdict(), counted.reason())
+    }
+}
+
 /// A decision, as it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Counted {

@@ -22,7 +22,7 @@ pub struct Match {
 }
 
 /// A condition on the path.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathMatch {
     /// This very path.
     Exact(Path<'static>),
@@ -30,6 +30,19 @@ pub enum PathMatch {
     Prefix(Path<'static>),
     /// Paths like this one.
     Template(Template),
+}
+
+/// One of the conditions of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition<'a> {
+    /// On the path.
+    Path(&'a PathMatch),
+    /// On the host: any of these.
+    Hosts(&'a [HostPattern]),
+    /// On the method: any of these; of none, every one but `CONNECT`.
+    Methods(&'a [String]),
+    /// On the route that Envoy has chosen.
+    Route(&'a str),
 }
 
 /// What rules look at, each fetched at most once.
@@ -140,6 +153,25 @@ impl Match {
             && is_for_host(hosts, line)
             && is_for_method(methods, line)
             && is_for_route(route.as_ref(), line)
+    }
+
+    /// The conditions that the request does not meet; none: the rule is for it.
+    pub fn unmet(&self, line: &RequestLine<'_, impl RequestHead>) -> Vec<Condition<'_>> {
+        // Likewise.
+        let Self {
+            path,
+            methods,
+            hosts,
+            route,
+        } = self;
+        let is_met = is_for_path(path.as_ref(), line);
+        let path = path.iter().filter(|_| !is_met).map(Condition::Path);
+        let hosts = (!is_for_host(hosts, line)).then_some(Condition::Hosts(hosts));
+        let methods = (!is_for_method(methods, line)).then_some(Condition::Methods(methods));
+        let is_met = is_for_route(route.as_ref(), line);
+        let route = route.iter().filter(|_| !is_met);
+        let route = route.map(|name| Condition::Route(name));
+        path.chain(hosts).chain(methods).chain(route).collect()
     }
 }
 

@@ -3,10 +3,12 @@
 //! Rules are looked at in their order and the first that matches decides. Where none matches,
 //! nobody may.
 
+pub mod finding;
 mod index;
 pub mod matching;
 pub mod reach;
 pub mod requirement;
+pub mod selection;
 pub mod template;
 
 use matchit::InsertError;

@@ -130,6 +130,11 @@ impl RuleRequirement {
         self.clause.check(facts, now)
     }
 
+    /// The requirement itself.
+    pub fn clause(&self) -> &Clause {
+        &self.clause
+    }
+
     /// What clients are told about it.
     pub fn asks(&self) -> &Asks {
         &self.asks
@@ -137,7 +142,7 @@ impl RuleRequirement {
 }
 
 impl Clause {
-    fn check(&self, facts: &TokenFacts, now: Time) -> Result<(), Unmet<'_>> {
+    pub(super) fn check(&self, facts: &TokenFacts, now: Time) -> Result<(), Unmet<'_>> {
         let is_granted = |scope| facts.scopes.contains(scope);
         let claim = |id: &ClaimId| facts.claims.get(*id);
         let met = |holds: bool, kind| {

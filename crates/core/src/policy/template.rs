@@ -1,5 +1,7 @@
 //! Path templates: `/orders/{id}/lines/{line}`. A parameter is one whole segment, not empty.
 
+use std::fmt;
+
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
@@ -85,6 +87,16 @@ impl Template {
             Segment::Parameter => "{p}".to_owned(),
         });
         segments.fold(String::new(), |route, segment| route + "/" + &segment)
+    }
+}
+
+/// Parameters have no names any more.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|segment| match segment {
+            Segment::Literal(text) => write!(f, "/{text}"),
+            Segment::Parameter => f.write_str("/{}"),
+        })
     }
 }
 

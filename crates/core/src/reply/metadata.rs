@@ -9,6 +9,13 @@ use crate::request::path::Path;
 /// Where metadata are, before the resource's own path (RFC 9728 section 3).
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
+/// The headers of the answer with the metadata. They are public: pages of any origin may read
+/// them too.
+pub const HEADERS: [(&str, &str); 2] = [
+    ("content-type", "application/json"),
+    ("access-control-allow-origin", "*"),
+];
+
 /// The metadata, and where they are served.
 #[derive(Debug)]
 pub struct ProtectedResource {

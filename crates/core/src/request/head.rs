@@ -43,6 +43,16 @@ pub enum Single {
 }
 
 impl Single {
+    /// From the values of the header of that name, as Envoy shows them: those of `authorization`
+    /// are joined, and what is empty among them is dropped.
+    pub fn shown_by_envoy(name: &str, values: Vec<Vec<u8>>) -> Self {
+        if name != "authorization" || values.is_empty() {
+            return Self::of(values);
+        }
+        let given = values.into_iter().filter(|value| !value.is_empty());
+        Self::Value(given.collect::<Vec<_>>().join(&b','))
+    }
+
     /// From the values, one for each time that the header was sent.
     pub fn of(values: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let mut values = values.into_iter();

@@ -2,6 +2,7 @@
 //!
 //! As with paths, a rule may only decide on a host that everybody reads in one way.
 
+use std::fmt;
 use std::net::Ipv6Addr;
 
 use thiserror::Error;
@@ -78,6 +79,16 @@ fn is_ip_literal(host: &str) -> bool {
         .and_then(|rest| rest.strip_suffix(']'));
     let address = address.and_then(|text| text.parse::<Ipv6Addr>().ok());
     address.is_some_and(|address| format!("[{address}]").eq_ignore_ascii_case(host))
+}
+
+/// As it is written in a configuration.
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(Host(text)) => f.write_str(text),
+            Self::Below(suffix) => write!(f, "*{suffix}"),
+        }
+    }
 }
 
 impl HostPattern {

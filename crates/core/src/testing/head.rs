@@ -74,13 +74,7 @@ impl RequestHead for FakeHead<'_> {
     }
 
     fn single(&self, name: &str) -> Single {
-        let values: Vec<_> = self.values(name).collect();
-        if name != "authorization" || values.is_empty() {
-            return Single::of(values);
-        }
-        // As Envoy does it: they are joined, and what is empty is dropped.
-        let given = values.into_iter().filter(|value| !value.is_empty());
-        Single::Value(given.collect::<Vec<_>>().join(&b','))
+        Single::shown_by_envoy(name, self.values(name).collect())
     }
 
     fn names(&self) -> Vec<String> {

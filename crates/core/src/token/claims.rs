@@ -62,6 +62,16 @@ impl ClaimPath {
     }
 }
 
+/// As a dotted path, where that names the same claim.
+impl fmt::Display for ClaimPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pointer.strip_prefix('/') {
+            Some(path) if !path.contains(['.', '~']) => f.write_str(&path.replace('/', ".")),
+            _ => f.write_str(&self.pointer),
+        }
+    }
+}
+
 fn unescape(segment: &str) -> String {
     segment.replace("~1", "/").replace("~0", "~")
 }
@@ -74,6 +84,11 @@ impl WantedClaims {
             self.0.push(path);
             self.0.len().saturating_sub(1)
         }))
+    }
+
+    /// How the claim is found.
+    pub fn path(&self, id: ClaimId) -> Option<&ClaimPath> {
+        self.0.get(id.0)
     }
 
     /// Whether one of the claims is this member of the response, or is in it.

@@ -8,6 +8,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::request::head::{RequestHead, Single};
+use crate::token::id::TokenDigest;
 
 /// Where the access token is, and how long it may be.
 #[derive(Clone, Debug)]
@@ -104,6 +105,11 @@ impl AccessToken {
     /// No token at all: what stands in its place where only the rest matters.
     pub(crate) fn none() -> Self {
         Self(Vec::new())
+    }
+
+    /// What stands in place of a token of that digest where people read it.
+    pub(crate) fn called(digest: &TokenDigest) -> Self {
+        Self(format!("token-{digest}").into_bytes())
     }
 
     /// A token from a text, for tests and tools that have no request.

@@ -48,6 +48,11 @@ impl Scope {
         (!self.0.ends_with('*')).then_some(&self.0)
     }
 
+    /// As it is written in a configuration.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     fn is(&self, granted: &str) -> bool {
         match self.0.strip_suffix('*') {
             Some(beginning) => granted.starts_with(beginning),

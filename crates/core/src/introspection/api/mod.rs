@@ -73,6 +73,14 @@ impl Api {
         }
     }
 
+    /// The same, with other texts in place of secrets.
+    pub(super) fn without_secrets(&self) -> Self {
+        match self {
+            Self::Texas(api) => Self::Texas(api.clone()),
+            Self::Rfc7662(api) => Self::Rfc7662(api.without_secrets()),
+        }
+    }
+
     pub(super) fn authorization(&self) -> Option<String> {
         match self {
             Self::Texas(_) => None,

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Body;
 use crate::introspection::error::Answer;
-use crate::introspection::request::{ExtraFields, Secret};
+use crate::introspection::request::{ExtraFields, HIDDEN, Secret};
 use crate::token::extract::AccessToken;
 use crate::token::facts::Introspection;
 
@@ -78,6 +78,26 @@ impl Rfc7662 {
         Body {
             content_type: "application/x-www-form-urlencoded",
             bytes: form.finish().into_bytes(),
+        }
+    }
+
+    pub(super) fn without_secrets(&self) -> Self {
+        use ClientAuthentication::{Basic, Bearer, Post};
+        let hidden = || Secret::new(HIDDEN.to_owned());
+        let hide = |authentication: &ClientAuthentication| match authentication {
+            Basic { client_id, .. } => Basic {
+                client_id: client_id.clone(),
+                secret: hidden(),
+            },
+            Post { client_id, .. } => Post {
+                client_id: client_id.clone(),
+                secret: hidden(),
+            },
+            Bearer { .. } => Bearer { secret: hidden() },
+        };
+        Self {
+            client_authentication: self.client_authentication.as_ref().map(hide),
+            ..self.clone()
         }
     }
 
