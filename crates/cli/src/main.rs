@@ -5,8 +5,10 @@
 //! is left here alone.
 
 mod check;
+mod explain;
 mod manual;
 mod outcome;
+mod policy_test;
 mod schema;
 mod source;
 
@@ -35,6 +37,10 @@ enum Command {
     Completions(manual::Completions),
     /// Prints the manual, for `man -l -`.
     Man,
+    /// Says what would be done with a request, and why.
+    Explain(explain::Arguments),
+    /// Runs tests of a policy.
+    Test(policy_test::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +51,8 @@ fn main() -> ExitCode {
         Command::Schema => schema::run(&mut out),
         Command::Completions(arguments) => manual::completions(arguments, Cli::command(), &mut out),
         Command::Man => manual::man(Cli::command(), &mut out),
+        Command::Explain(arguments) => explain::run(arguments, &mut out),
+        Command::Test(arguments) => policy_test::run(arguments, &mut out),
     };
     match result.and_then(|outcome| {
         out.flush()

@@ -13,6 +13,18 @@ use crate::policy::Access;
 const LOOKED_AT: [&str; 3] = ["iss", "exp", "nbf"];
 
 impl Authorizer {
+    /// The header that access tokens come in.
+    pub fn token_header(&self) -> &str {
+        &self.token.header
+    }
+
+    /// A token as it stands in that header.
+    pub fn credentials(&self, token: &str) -> String {
+        format!("{} {token}", self.token.scheme)
+            .trim_start()
+            .to_owned()
+    }
+
     /// The header's value with a token that gets as far as the endpoint: an opaque one, or where
     /// that makes a difference a JWT with what the answer says of issuer and time.
     pub(super) fn assumed_credentials(&self, subject: Subject, reply: Reply<'_>) -> String {
@@ -23,7 +35,7 @@ impl Authorizer {
         } else {
             "assumed".chars().take(self.token.max_length).collect()
         };
-        format!("{} {token}", self.token.scheme).trim_start().to_owned()
+        self.credentials(&token)
     }
 
     fn assumed_jwt(&self, subject: Subject, reply: Reply<'_>) -> String {
