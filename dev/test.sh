@@ -16,7 +16,8 @@ ENVOY=$(dev/envoy.sh)
 dev/build-wasm.sh
 # The tests start these, and find them through the environment.
 export ENVOY PORTVAKT_WASM="$CARGO_TARGET_DIR/wasm32-wasip1/release/portvakt.wasm"
-cargo build --package dev-idp --locked
+export PORTVAKT_CLI="$CARGO_TARGET_DIR/debug/portvakt"
+cargo build --package dev-idp --package portvakt-cli --locked
 
 # Who names a target means that one alone.
 case "${1:-}" in

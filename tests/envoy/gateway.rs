@@ -243,6 +243,22 @@ impl Gateway {
         self.vms_at_start = self.stat("wasm.envoy.wasm.runtime.v8.created").await;
     }
 
+    /// Where the listener of that name listens.
+    pub async fn listener(&self, name: &str) -> SocketAddr {
+        let port = "/local_address/socket_address/port_value";
+        let mut found = None;
+        until("the listener listens", async || {
+            let listeners = get(self.admin, "/listeners?format=json", &[]).await.json();
+            let mut statuses = listeners["listener_statuses"].as_array().unwrap().iter();
+            let status = statuses.find(|status| status["name"] == name);
+            let address = status.and_then(|status| status.pointer(port));
+            found = address.and_then(Value::as_u64);
+            found.is_some()
+        })
+        .await;
+        SocketAddr::from(([127, 0, 0, 1], u16::try_from(found.unwrap()).unwrap()))
+    }
+
     /// Gives the running Envoy another plugin configuration.
     pub fn reconfigure(&self, plugin: &Value) {
         let file = self.folder.path().join(DISCOVERED);
@@ -567,7 +583,7 @@ fn discovered(mut config: Value, discovery: Discovery, folder: &Path) -> Value {
     config
 }
 
-fn remove(object: &mut Value, key: &str) {
+pub fn remove(object: &mut Value, key: &str) {
     let removed = object.as_object_mut().unwrap().remove(key);
     assert!(removed.is_some(), "envoy.yaml has no {key} here");
 }
@@ -597,6 +613,13 @@ async fn admin_address(envoy: &mut Child, file: &Path, folder: &Path) -> SocketA
 fn envoy_binary() -> PathBuf {
     std::env::var_os("ENVOY")
         .expect("ENVOY is not set: run `make test`")
+        .into()
+}
+
+/// The command line.
+pub fn command_line() -> PathBuf {
+    std::env::var_os("PORTVAKT_CLI")
+        .expect("PORTVAKT_CLI is not set: run `make test`")
         .into()
 }
 

@@ -46,6 +46,7 @@ mod client;
 mod configuration;
 mod deploy;
 mod discovery;
+mod explain;
 mod faults;
 mod floods;
 mod forwarding;

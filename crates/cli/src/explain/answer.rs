@@ -38,7 +38,10 @@ impl EndpointAnswer {
         if claims.insert("active".to_owned(), true.into()).is_some() {
             return Err(NoClaims);
         }
-        Ok(Self::of(200, Value::Object(claims).to_string().into_bytes()))
+        Ok(Self::of(
+            200,
+            Value::Object(claims).to_string().into_bytes(),
+        ))
     }
 
     /// The token is not active.

@@ -19,7 +19,9 @@ pub(crate) fn load(path: &Path) -> Result<Authorizer, Failure> {
     find(&value, &mut found);
     let [json] = found.as_slice() else {
         let count = found.len();
-        return Err(wrong(format!("it has {count} plugin configurations; expected one")));
+        return Err(wrong(format!(
+            "it has {count} plugin configurations; expected one"
+        )));
     };
     let vm = Vm {
         env: |name: &str| Some(std::env::var(name).unwrap_or_else(|_| unset(name))),

@@ -21,7 +21,13 @@ pub(super) fn write(
 ) -> io::Result<()> {
     // What the query holds is not looked at, and may be a token.
     let path = target.path.split('?').next().unwrap_or_default();
-    writeln!(out, "{} {}{}", printable(method), printable(&target.host), printable(path))?;
+    writeln!(
+        out,
+        "{} {}{}",
+        printable(method),
+        printable(&target.host),
+        printable(path)
+    )?;
     rules(explanation, out)?;
     if let Some(token) = &explanation.token {
         let assumed = if token.assumed {
@@ -116,7 +122,11 @@ fn requirement(
     let because = because.unwrap_or_default();
     let mark = colored(mark, color);
     let said = format!("{indent}{}: {}: ", finding.key, finding.expected);
-    styled(out, label, &format!("{}{mark}{}", printable(&said), printable(&because)))?;
+    styled(
+        out,
+        label,
+        &format!("{}{mark}{}", printable(&said), printable(&because)),
+    )?;
     let mut nested = finding.of.iter();
     nested.try_for_each(|one| requirement(one, "", depth.saturating_add(1), out))
 }
@@ -134,7 +144,11 @@ fn decision(explanation: &Explanation, out: &mut impl Write) -> io::Result<()> {
     let cause = explanation.cause.as_ref();
     let cause = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
     let said = colored(decision, color);
-    styled(out, "decision", &format!("{said}: {reason}{}", printable(&cause)))
+    styled(
+        out,
+        "decision",
+        &format!("{said}: {reason}{}", printable(&cause)),
+    )
 }
 
 fn client(response: &Response, out: &mut impl Write) -> io::Result<()> {
@@ -173,7 +187,11 @@ fn upstream(seen: &Upstream, out: &mut impl Write) -> io::Result<()> {
 fn fields(label: &str, prefix: &str, fields: &[Field], out: &mut impl Write) -> io::Result<()> {
     fields.iter().enumerate().try_for_each(|(index, field)| {
         let label = if index == 0 { label } else { "" };
-        line(out, label, &format!("{prefix}{}: {}", field.name, field.value))
+        line(
+            out,
+            label,
+            &format!("{prefix}{}: {}", field.name, field.value),
+        )
     })
 }
 

@@ -52,7 +52,12 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     answer: AnswerArguments,
     /// The status of the endpoint's answer.
-    #[arg(long, value_name = "STATUS", requires = "response", default_value_t = 200)]
+    #[arg(
+        long,
+        value_name = "STATUS",
+        requires = "response",
+        default_value_t = 200
+    )]
     response_status: u16,
     /// When it is: RFC 3339, or seconds since 1970. Default: now.
     #[arg(long, value_name = "TIME", value_parser = time::parse)]

@@ -170,7 +170,8 @@ impl Compared {
         if expected != found {
             let text = |value: Option<T>| value.map_or("none".to_owned(), |v| v.to_string());
             let (expected, found) = (text(expected), text(found));
-            self.0.push(format!("{what}: expected {expected}, got {found}"));
+            self.0
+                .push(format!("{what}: expected {expected}, got {found}"));
         }
     }
 }

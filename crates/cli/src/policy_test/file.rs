@@ -175,7 +175,11 @@ fn head(
         (None, None, None) => return Err("its request has no `path` and no `url`".to_owned()),
     };
     let mut head = target.head(method.map_or("GET", String::as_str));
-    let own_names: Vec<_> = own.headers.keys().map(|name| name.to_ascii_lowercase()).collect();
+    let own_names: Vec<_> = own
+        .headers
+        .keys()
+        .map(|name| name.to_ascii_lowercase())
+        .collect();
     let inherited = default.headers.iter();
     let inherited = inherited.filter(|(name, _)| !own_names.contains(&name.to_ascii_lowercase()));
     for (name, value) in inherited.chain(&own.headers) {
@@ -219,7 +223,10 @@ fn answer(raw: &RawCase, defaults: &RawDefaults) -> Result<Option<EndpointAnswer
 }
 
 /// The default's claims and the case's own, which go first; one that is null is not there.
-fn active(own: Option<&Claims>, default: Option<&Claims>) -> Result<Option<EndpointAnswer>, String> {
+fn active(
+    own: Option<&Claims>,
+    default: Option<&Claims>,
+) -> Result<Option<EndpointAnswer>, String> {
     if own.is_none() && default.is_none() {
         return Ok(None);
     }
@@ -264,7 +271,8 @@ mod tests {
         }
     }
 
-    const GOOD: &str = "config: a.yaml\ntests:\n- name: x\n  request: {path: /}\n  expect: {status: 401}\n";
+    const GOOD: &str =
+        "config: a.yaml\ntests:\n- name: x\n  request: {path: /}\n  expect: {status: 401}\n";
 
     #[test]
     fn what_is_no_file_of_tests() {
@@ -277,10 +285,26 @@ mod tests {
             ("path: /", "", "no `path` and no `url`"),
             ("path: /", "url: /", "is no URL"),
             ("path: /", "path: /, url: 'http://a/'", "not for together"),
-            ("path: /", "path: /, headers: {'a b': c}", "is no header's name"),
-            ("path: /", "path: /, client_certificate: ab", "64 hex digits"),
-            ("  expect", "  inactive: true\n  outage: true\n  expect", "only one of"),
-            ("  expect", "  claims: {active: true}\n  expect", "`active` is no claim"),
+            (
+                "path: /",
+                "path: /, headers: {'a b': c}",
+                "is no header's name",
+            ),
+            (
+                "path: /",
+                "path: /, client_certificate: ab",
+                "64 hex digits",
+            ),
+            (
+                "  expect",
+                "  inactive: true\n  outage: true\n  expect",
+                "only one of",
+            ),
+            (
+                "  expect",
+                "  claims: {active: true}\n  expect",
+                "`active` is no claim",
+            ),
             ("  expect", "  now: yesterday\n  expect", "no time like"),
             ("status: 401", "decision: maybe", "maybe"),
         ] {

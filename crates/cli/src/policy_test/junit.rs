@@ -23,6 +23,8 @@ pub(super) fn write(path: &Path, suites: &[Suite]) -> Result<(), Failure> {
         report.add_test_suite(own);
     }
     let cannot = |what: String| Failure::new(format!("cannot write {}: {what}", path.display()));
-    let xml = report.to_string().map_err(|error| cannot(error.to_string()))?;
+    let xml = report
+        .to_string()
+        .map_err(|error| cannot(error.to_string()))?;
     fs::write(path, xml).map_err(|error| cannot(error.to_string()))
 }

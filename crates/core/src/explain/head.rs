@@ -27,7 +27,8 @@ impl Head {
     #[must_use]
     pub(super) fn without<'a>(mut self, names: impl Iterator<Item = &'a str>) -> Self {
         let names: Vec<_> = names.collect();
-        self.headers.retain(|(name, _)| !names.contains(&name.as_str()));
+        self.headers
+            .retain(|(name, _)| !names.contains(&name.as_str()));
         self
     }
 

@@ -250,10 +250,12 @@ impl Authorizer {
                 (200, headers.to_vec(), self.metadata().to_owned())
             }
         };
+        // Nobody gets a body in answer to HEAD, nor does Envoy make a message of it then.
+        let is_head = head.header(":method").as_deref() == Some(b"HEAD");
         let response = Response {
             status,
             headers,
-            body,
+            body: if is_head { String::new() } else { body },
         };
         Some(if to_grpc {
             grpc::as_envoy_sends_it(response)

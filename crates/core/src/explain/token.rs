@@ -39,7 +39,9 @@ impl Authorizer {
     }
 
     fn assumed_jwt(&self, subject: Subject, reply: Reply<'_>) -> String {
-        let answer = reply.body.and_then(|body| serde_json::from_slice(body).ok());
+        let answer = reply
+            .body
+            .and_then(|body| serde_json::from_slice(body).ok());
         let mut claims: Map<String, Value> = answer.unwrap_or_default();
         claims.retain(|name, _| LOOKED_AT.contains(&name.as_str()));
         if !claims.contains_key("iss")

@@ -115,7 +115,11 @@ impl IntrospectionConfig {
     pub fn readable_request(&self, digest: &TokenDigest) -> ReadableRequest {
         let hide = |fields: &ExtraFields| {
             let names = fields.names();
-            ExtraFields(names.map(|name| (name.to_owned(), HIDDEN.to_owned())).collect())
+            ExtraFields(
+                names
+                    .map(|name| (name.to_owned(), HIDDEN.to_owned()))
+                    .collect(),
+            )
         };
         let api = self.response.api.without_secrets();
         let body = api.body(&AccessToken::called(digest), &hide(&self.parameters));

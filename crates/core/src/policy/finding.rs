@@ -50,7 +50,11 @@ impl Clause {
                 let is_missing = |scope: &&Scope| !asked.facts.scopes.contains(scope);
                 let missing = names(scopes.iter().filter(is_missing));
                 let because = format!("not granted: {missing}");
-                (format!("all of these scopes: {}", names(scopes)), because, Vec::new())
+                (
+                    format!("all of these scopes: {}", names(scopes)),
+                    because,
+                    Vec::new(),
+                )
             }
             Requirement::AnyScope(scopes) => {
                 let expected = format!("one of these scopes: {}", names(scopes));

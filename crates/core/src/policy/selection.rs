@@ -82,7 +82,6 @@ impl Rules {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -96,7 +95,15 @@ mod tests {
 
     const PATHS: [&str; 7] = ["", "=/", "=/a", "=/a:b", "^/a", "^/a/b", "/a/{x}"];
     const TARGETS: [&str; 9] = [
-        "/", "/a", "/a/b", "/a/b/c", "/a%3Ab", "/%61", "/a//b", "*", "/a/b?x=//",
+        "/",
+        "/a",
+        "/a/b",
+        "/a/b/c",
+        "/a%3Ab",
+        "/%61",
+        "/a//b",
+        "*",
+        "/a/b?x=//",
     ];
     const METHODS: [&str; 3] = ["GET", "POST", "CONNECT"];
     const HOSTS: [&str; 4] = ["a.x", "b.a.x:80", "A.X", "a x"];
