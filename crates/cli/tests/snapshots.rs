@@ -4,7 +4,10 @@
 #[test]
 fn outputs_and_exit_statuses() {
     trycmd::TestCases::new()
-        .env("NAIS_TOKEN_INTROSPECTION_ENDPOINT", "http://127.0.0.1:7164/api/v1/introspect")
+        .env(
+            "NAIS_TOKEN_INTROSPECTION_ENDPOINT",
+            "http://127.0.0.1:7164/api/v1/introspect",
+        )
         .case("../../docs/command-line.md")
         .case("tests/cmd/*.md");
 }
