@@ -1,4 +1,4 @@
-//! Results as JUnit XML, which continuous integration servers read.
+//! Results as XML as JUnit has it, which continuous integration servers read.
 
 use std::fs;
 use std::path::Path;

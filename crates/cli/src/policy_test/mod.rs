@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     /// Runs only tests whose name holds this.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// Writes the results as JUnit XML.
+    /// Writes the results as XML, in the way of `JUnit`.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Lists the rules that no test has reached.

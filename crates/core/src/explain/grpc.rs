@@ -1,6 +1,8 @@
 //! Answers to gRPC requests, of which Envoy makes a status in trailers, alone and before any
 //! message.
 
+use std::fmt::Write as _;
+
 use super::explanation::{Field, Response};
 
 /// The answer as the client gets it (Envoy's `Utility::sendLocalReply`).
@@ -45,7 +47,10 @@ fn escaped(text: &str) -> String {
     bytes.fold(String::new(), |mut message, byte| {
         match byte {
             b' '..=b'~' if byte != b'%' => message.push(byte.into()),
-            _ => message.push_str(&format!("%{byte:02X}")),
+            _ => {
+                // Writing to a string does not fail.
+                let _ = write!(message, "%{byte:02X}");
+            }
         }
         message
     })

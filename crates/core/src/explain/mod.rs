@@ -15,6 +15,7 @@ use self::explanation::{
 use self::head::Head;
 use crate::authorizer::{Authorizer, Decision, Grant, Step, Subject, UsedToken};
 use crate::cache::shared::SharedData;
+use crate::callout::provider::Provider;
 use crate::introspection::error::Answer;
 use crate::introspection::outcome::Outcome;
 use crate::introspection::response::Reply;
@@ -140,7 +141,7 @@ impl Authorizer {
             self.selection(head)
         };
         let provider = subject.provider.and_then(|id| self.providers.get(id));
-        let config = provider.map(|provider| provider.config());
+        let config = provider.map(Provider::config);
         let error = answer.as_ref().and_then(|answer| answer.as_ref().err());
         let problem = config.zip(error);
         let rule = subject.rule.and_then(|id| self.rules.get(id));
@@ -265,13 +266,15 @@ impl Authorizer {
     }
 
     fn upstream(&self, decision: &Decision) -> Option<Upstream> {
-        let facts = facts_of(decision)?;
+        if !goes_on(decision) {
+            return None;
+        }
         let mut upstream = Upstream {
             removed: self.managed_headers().map(str::to_owned).collect(),
             headers: Vec::new(),
             left_out: 0,
         };
-        for edit in self.edits(facts) {
+        for edit in self.edits(facts_of(decision)) {
             match edit {
                 Edit::RemoveHeader(name) => upstream.removed.push(name.to_owned()),
                 Edit::SetHeader(name, value) => upstream.headers.push(Field::new(name, value)),
@@ -293,8 +296,7 @@ impl Authorizer {
             | Decision::ServeMetadata => None,
         };
         let reason = reason.map(|(name, value)| Field::new(name, value));
-        let edits = facts_of(decision).into_iter();
-        let claims = edits.flat_map(|facts| self.edits(facts));
+        let claims = self.edits(facts_of(decision));
         let claims = claims.filter_map(|edit| match edit {
             Edit::SetFilterState(name, value) => Some(Field::new(name, value)),
             Edit::RemoveHeader(_) | Edit::SetHeader(..) | Edit::LeaveOut(_) => None,
@@ -303,12 +305,19 @@ impl Authorizer {
     }
 }
 
-/// The facts, if there are any, for which a request goes on; `None`: it does not.
-fn facts_of(decision: &Decision) -> Option<Option<&TokenFacts>> {
+/// Whether a request goes on.
+fn goes_on(decision: &Decision) -> bool {
     match decision {
-        Decision::Forward(grant) => Some(grant.facts()),
-        Decision::Shadow(_) => Some(None),
-        Decision::Reject(_) | Decision::ServeMetadata => None,
+        Decision::Forward(_) | Decision::Shadow(_) => true,
+        Decision::Reject(_) | Decision::ServeMetadata => false,
+    }
+}
+
+/// The facts for which a request goes on, if it is for any.
+fn facts_of(decision: &Decision) -> Option<&TokenFacts> {
+    match decision {
+        Decision::Forward(grant) => grant.facts(),
+        Decision::Shadow(_) | Decision::Reject(_) | Decision::ServeMetadata => None,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What decides is [`Rules::select`]; that both say the same is tested here.
 
-use super::matching::{Ambiguous, Condition, RequestLine};
+use super::matching::{Condition, RequestLine};
 use super::{RuleId, Rules};
 use crate::request::head::RequestHead;
 use crate::request::method;
@@ -37,18 +37,16 @@ impl Rules {
         let fetch = |name| head.header(name).unwrap_or_default();
         let target = self.match_on_paths.then(|| fetch(":path"));
         let authority = self.match_on_hosts.then(|| fetch(":authority"));
-        let line = match RequestLine::new(head, target.as_deref(), authority.as_deref()) {
-            Ok(line) => line,
-            Err(Ambiguous) => {
-                let path = target.as_deref().map(Path::parse);
-                let is_path = matches!(path, Some(Err(PathError::Ambiguous)));
-                let what = if is_path {
-                    Ambiguity::Path
-                } else {
-                    Ambiguity::Host
-                };
-                return Selection::Ambiguous(what);
-            }
+        let line = RequestLine::new(head, target.as_deref(), authority.as_deref());
+        let Ok(line) = line else {
+            let path = target.as_deref().map(Path::parse);
+            let is_path = matches!(path, Some(Err(PathError::Ambiguous)));
+            let what = if is_path {
+                Ambiguity::Path
+            } else {
+                Ambiguity::Host
+            };
+            return Selection::Ambiguous(what);
         };
         if let Some(rule) = line.path().and_then(|path| self.misspelled_for(path)) {
             return Selection::Ambiguous(Ambiguity::Spelling(rule));
