@@ -1,4 +1,4 @@
-//! Results as XML as JUnit has it, which continuous integration servers read.
+//! Results as `JUnit` XML, which continuous integration servers read.
 
 use std::fs;
 use std::path::Path;
