@@ -22,8 +22,8 @@ pub(super) struct Structure {
 #[derive(Debug)]
 struct Removed {
     path: Vec<Step>,
-    /// A name that there is not: nothing else depends on it.
-    is_unknown: bool,
+    /// Whether nothing beside it depends on it: a name that there is not, or what was missing.
+    is_alone: bool,
 }
 
 /// A step of a path, with the positions of the file.
@@ -101,7 +101,7 @@ impl Structure {
             members.insert(name, value_there);
             self.removed.push(Removed {
                 path: member,
-                is_unknown: false,
+                is_alone: true,
             });
             return true;
         }
@@ -116,7 +116,10 @@ impl Structure {
             }
             _ => false,
         };
-        self.removed.push(Removed { path, is_unknown });
+        self.removed.push(Removed {
+            path,
+            is_alone: is_unknown,
+        });
         is_out
     }
 
@@ -216,8 +219,8 @@ impl Structure {
             };
             let is_beside = is_within(&key, &object);
             is_within(&path, &key)
-                || (is_beside && removed.is_unknown && error.problem().starts_with("is missing"))
-                || (is_beside && !removed.is_unknown && !object.is_empty())
+                || (is_beside && removed.is_alone && error.problem().starts_with("is missing"))
+                || (is_beside && !removed.is_alone && !object.is_empty())
         };
         if self.removed.iter().any(follows) {
             return None;
