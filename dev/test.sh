@@ -16,16 +16,17 @@ ENVOY=$(dev/envoy.sh)
 dev/build-wasm.sh
 # The tests start these, and find them through the environment.
 export ENVOY PORTVAKT_WASM="$CARGO_TARGET_DIR/wasm32-wasip1/release/portvakt.wasm"
+
+if [ "${1:-}" = real ]; then
+    shift
+    dev/real-servers.sh
+    exec cargo "${runner[@]}" --package portvakt --features real --test real --locked "$@"
+fi
+
 export PORTVAKT_CLI="$CARGO_TARGET_DIR/debug/portvakt"
 cargo build --package dev-idp --package portvakt-cli --locked
-
 # Who names a target means that one alone.
 case "${1:-}" in
-    real)
-        shift
-        dev/real-servers.sh
-        exec cargo "${runner[@]}" --package portvakt --features real --test real --locked "$@"
-        ;;
     --test) exec cargo "${runner[@]}" --locked "$@" ;;
     *) exec cargo "${runner[@]}" --workspace --locked "$@" ;;
 esac
