@@ -91,7 +91,7 @@ async fn every_query_finds_data_and_every_alert_its_trouble() {
     // Good traffic alone wakes nobody.
     let known = "rate(portvakt_lookups_total{lookup=\"hit\"}[1m])".to_owned();
     all_find(&prometheus, &[known], async || {
-        traffic::of_known_tokens(&usual).await
+        traffic::of_known_tokens(&usual).await;
     })
     .await;
     assert_eq!(alerts(&prometheus).await, Vec::<String>::new());
@@ -108,7 +108,7 @@ async fn every_query_finds_data_and_every_alert_its_trouble() {
     let shadowed = decisions("shadow", Reason::NoCredentials.name());
     let kinds: Vec<_> = refused.chain(passed).chain([shadowed]).collect();
     all_find(&prometheus, &kinds, async || {
-        traffic::of_each_kind(&usual).await
+        traffic::of_each_kind(&usual).await;
     })
     .await;
     provoke(
@@ -122,35 +122,7 @@ async fn every_query_finds_data_and_every_alert_its_trouble() {
     )
     .await;
 
-    // Trouble with the endpoint.
-    let known = usual.token("api:read");
-    assert_eq!(usual.get_with(&known).await.status, 200);
-    for (fault, alerts) in [
-        (
-            Fault::Status { status: 401 },
-            &["PortvaktEndpointMisconfigured"][..],
-        ),
-        (Fault::Garbage, &["PortvaktEndpointMalformed"]),
-        (Fault::Delay { ms: 1500 }, &[]),
-        (Fault::Close, &[]),
-        (
-            Fault::Status { status: 500 },
-            &["PortvaktEndpointOut", "PortvaktErrors"],
-        ),
-    ] {
-        usual.idp.set_fault(Some(fault));
-        provoke(&prometheus, alerts, async || {
-            traffic::of_new_tokens(&usual, 503).await
-        })
-        .await;
-    }
-    let stale = vec![lookups(Lookup::Stale.name())];
-    all_find(&prometheus, &stale, async || {
-        assert_eq!(usual.get_with(&known).await.status, 200);
-    })
-    .await;
-    usual.idp.set_fault(None);
-
+    trouble_with_the_endpoint(&prometheus, &usual).await;
     open.idp.set_fault(Some(Fault::Status { status: 500 }));
     provoke(&prometheus, &["PortvaktFailureModeUsed"], async || {
         traffic::of_new_tokens(&open, 200).await;
@@ -167,7 +139,7 @@ async fn every_query_finds_data_and_every_alert_its_trouble() {
     })
     .await;
 
-    let outcomes = Outcome::ALL.map(|outcome| outcome.name());
+    let outcomes = Outcome::ALL.map(Outcome::name);
     let outcomes = outcomes
         .map(|name| format!("increase(portvakt_introspections_total{{outcome=\"{name}\"}}[10m])"));
     let found = Lookup::ALL.map(|lookup| lookups(lookup.name()));
@@ -192,6 +164,37 @@ async fn every_query_finds_data_and_every_alert_its_trouble() {
     seen.sort();
     all.sort();
     assert_eq!(seen, all);
+}
+
+/// Each way in which an endpoint can fail, and what comes of it.
+async fn trouble_with_the_endpoint(prometheus: &Prometheus, usual: &Gateway) {
+    let known = usual.token("api:read");
+    assert_eq!(usual.get_with(&known).await.status, 200);
+    for (fault, alerts) in [
+        (
+            Fault::Status { status: 401 },
+            &["PortvaktEndpointMisconfigured"][..],
+        ),
+        (Fault::Garbage, &["PortvaktEndpointMalformed"]),
+        (Fault::Delay { ms: 1500 }, &[]),
+        (Fault::Close, &[]),
+        (
+            Fault::Status { status: 500 },
+            &["PortvaktEndpointOut", "PortvaktErrors"],
+        ),
+    ] {
+        usual.idp.set_fault(Some(fault));
+        provoke(prometheus, alerts, async || {
+            traffic::of_new_tokens(usual, 503).await;
+        })
+        .await;
+    }
+    let stale = vec![lookups(Lookup::Stale.name())];
+    all_find(prometheus, &stale, async || {
+        assert_eq!(usual.get_with(&known).await.status, 200);
+    })
+    .await;
+    usual.idp.set_fault(None);
 }
 
 fn decisions(result: &str, reason: &str) -> String {
