@@ -104,6 +104,20 @@ fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::too_many_lines,
+    reason = "tests count, and put together what they test"
+)]
 mod tables;
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::too_many_lines,
+    reason = "tests count, and put together what they test"
+)]
 mod tests;

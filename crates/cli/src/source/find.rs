@@ -346,7 +346,7 @@ fn filter(source: &Source, node: &Rc<Node>, reader: Reader) -> Option<Configurat
     let vm = plugin.get("vm_config");
     let id = vm.and_then(|vm| vm.get("vm_id")).and_then(|id| id.text());
     found.has_vm_id = Some(id.is_some_and(|id| !id.is_empty()));
-    found.environment = Environment::Known(vm.map(|vm| variables(vm)).unwrap_or_default());
+    found.environment = Environment::Known(vm.map(variables).unwrap_or_default());
     found.around = Some(Rc::clone(plugin));
     Some(found)
 }

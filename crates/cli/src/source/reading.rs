@@ -378,6 +378,13 @@ fn kubernetes(text: &str, tag: Option<&str>) -> Value {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::too_many_lines,
+    reason = "tests count, and put together what they test"
+)]
 mod tests {
     use std::fs;
     use std::io::{Read, Write};

@@ -175,17 +175,16 @@ pub(crate) fn parse(text: &str) -> Documents {
                 let Some(found) = open.pop() else { continue };
                 (found.anchor, Rc::new(found.close(range.end)))
             }
-            Event::Alias(id) => match anchors.get(&id) {
-                Some(node) => (0, Rc::clone(node)),
-                None => {
-                    let problem = "an alias within the node that it names".to_owned();
+            Event::Alias(id) => {
+                let Some(node) = anchors.get(&id) else {
                     documents.error = Some(SyntaxError {
                         offset: range.start,
-                        problem,
+                        problem: "an alias within the node that it names".to_owned(),
                     });
                     break;
-                }
-            },
+                };
+                (0, Rc::clone(node))
+            }
             _ => continue,
         };
         if node.depth > MAX_DEPTH {

@@ -3,6 +3,7 @@
 
 use super::warning::{Unwise, Warning};
 use crate::authorizer::Authorizer;
+use crate::callout::provider::Provider;
 use crate::introspection::api::Api;
 use crate::policy::matching::PathMatch;
 use crate::policy::{Access, Rule, Rules};
@@ -32,10 +33,7 @@ pub fn advice(authorizer: &Authorizer) -> Vec<Warning> {
 
 /// Whether some endpoint may know tokens that are no JWTs: those with issuers never see one.
 fn may_see_opaque_tokens(authorizer: &Authorizer) -> bool {
-    let mut configs = authorizer
-        .providers()
-        .iter()
-        .map(|provider| provider.config());
+    let mut configs = authorizer.providers().iter().map(Provider::config);
     configs
         .any(|config| matches!(config.response.api, Api::Rfc7662(_)) && config.issuers().is_empty())
 }
@@ -59,19 +57,19 @@ fn other_case(rules: &Rules) -> Option<Warning> {
             path: &other,
             method: method.map_or("GET", String::as_str),
         };
-        let (taken, taker) = rules.select(&head).ok()?;
-        let is_meant = literal(taker).is_some_and(|(_, path)| path.eq_ignore_ascii_case(&text));
-        if taken == id || is_meant {
+        let (found, first) = rules.select(&head).ok()?;
+        let is_meant = literal(first).is_some_and(|(_, path)| path.eq_ignore_ascii_case(&text));
+        if found == id || is_meant {
             return None;
         }
-        let position = taken.position();
-        let taker = &taker.name;
+        let position = found.position();
+        let name_of_first = &first.name;
         Some(Warning::new(
             Unwise::OtherCase,
             format!("rules[{}].match.{name}", id.position()),
             format!(
                 "{text:?} is for this spelling alone: {other:?} is for rules[{position}] \
-                 (`{taker}`), and a server that ignores case takes both for the same"
+                 (`{name_of_first}`), and a server that ignores case takes both for the same"
             ),
         ))
     })

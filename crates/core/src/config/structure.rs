@@ -55,12 +55,11 @@ pub(super) fn read(mut value: Value, context: &mut Context) -> (Option<RawConfig
             Err(error) => error,
         };
         let problem = error.inner().to_string();
-        let is_out = match structure.paths(error.path().iter()) {
-            Some((here, path)) => structure.take_out(&mut value, &here, path, problem, context),
-            None => {
-                structure.tell(&error.path().to_string(), problem, context);
-                false
-            }
+        let is_out = if let Some((here, path)) = structure.paths(error.path().iter()) {
+            structure.take_out(&mut value, &here, path, problem, context)
+        } else {
+            structure.tell(&error.path().to_string(), problem, context);
+            false
         };
         if !is_out {
             break;
@@ -239,7 +238,7 @@ impl Structure {
             let number = number.and_then(|(text, rest)| Some((text.parse().ok()?, rest)));
             if let Some((index, after)) = number {
                 let position = self.position(&found, index);
-                found.push_str(&format!("[{position}]"));
+                push_index(&mut found, position);
                 rest = after;
             } else {
                 found.push('[');
@@ -266,10 +265,16 @@ fn written(path: &[Step]) -> String {
                 text.push('.');
                 text.push_str(name);
             }
-            Step::Item(index) => text.push_str(&format!("[{index}]")),
+            Step::Item(index) => push_index(&mut text, *index),
         }
     }
     text
+}
+
+fn push_index(text: &mut String, index: usize) {
+    text.push('[');
+    text.push_str(&index.to_string());
+    text.push(']');
 }
 
 fn at<'a>(value: &'a mut Value, path: &[Step]) -> Option<&'a mut Value> {

@@ -160,7 +160,7 @@ fn all_mistakes_are_told() {
             r#"{"introspection":{"cluster":"c"},"rules":7,"shadow":"on"}"#,
             &["rules", "shadow"],
         ),
-        (r#"[]"#, &["."]),
+        ("[]", &["."]),
         (
             r#"{"introspection":{"cluster":"c"},"rules":[{"match":{},"require":{}}],}"#,
             &["."],
