@@ -243,22 +243,6 @@ impl Gateway {
         self.vms_at_start = self.stat("wasm.envoy.wasm.runtime.v8.created").await;
     }
 
-    /// Where the listener of that name listens.
-    pub async fn listener(&self, name: &str) -> SocketAddr {
-        let port = "/local_address/socket_address/port_value";
-        let mut found = None;
-        until("the listener listens", async || {
-            let listeners = get(self.admin, "/listeners?format=json", &[]).await.json();
-            let mut statuses = listeners["listener_statuses"].as_array().unwrap().iter();
-            let status = statuses.find(|status| status["name"] == name);
-            let address = status.and_then(|status| status.pointer(port));
-            found = address.and_then(Value::as_u64);
-            found.is_some()
-        })
-        .await;
-        SocketAddr::from(([127, 0, 0, 1], u16::try_from(found.unwrap()).unwrap()))
-    }
-
     /// Gives the running Envoy another plugin configuration.
     pub fn reconfigure(&self, plugin: &Value) {
         let file = self.folder.path().join(DISCOVERED);
