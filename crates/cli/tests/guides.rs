@@ -97,17 +97,18 @@ fn the_tests_that_hold_attacks_exist() {
             let Some((module, test)) = name.rsplit_once("::") else {
                 continue;
             };
-            let folder = match before.trim_end().ends_with("core") {
-                true => "crates/core/tests/core",
-                false => "tests/envoy",
+            let folder = if before.trim_end().ends_with("core") {
+                "crates/core/tests/core"
+            } else {
+                "tests/envoy"
             };
             let path = root()
                 .join(folder)
                 .join(module.replace("::", "/"))
                 .with_extension("rs");
-            let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{name}: {path:?}"));
+            let source = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{name}: {path:?}"));
             assert!(
-                text.contains(&format!("fn {test}(")),
+                source.contains(&format!("fn {test}(")),
                 "{name}: {}",
                 path.display()
             );

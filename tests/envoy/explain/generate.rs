@@ -148,7 +148,6 @@ fn asked(endpoint: String) -> impl Strategy<Value = Map<String, Value>> {
     ];
     let alone = select(apis.clone());
     let several = (select(apis.clone()), select(apis), any::<bool>());
-    let endpoint = endpoint.clone();
     prop_oneof![
         alone.prop_map(|api| (api, None)),
         several.prop_map(|(api, other, is_rest)| (api, Some((other, is_rest)))),

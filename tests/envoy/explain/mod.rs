@@ -5,6 +5,7 @@ mod endpoint;
 mod generate;
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -121,7 +122,7 @@ async fn send(policy: &Policy, number: usize, case: &Case) -> Answer {
         case.host
     );
     for (name, value) in &case.headers {
-        head += &format!("{name}: {value}\r\n");
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     if case.has_body {
         head += "content-length: 1\r\n\r\nx";
@@ -205,12 +206,12 @@ fn check_forwarded(what: &str, case: &Case, head: Option<&String>, explained: &V
             .as_array()
             .unwrap()
             .contains(&json!(name));
-        let sent = case
+        let from_client = case
             .headers
             .iter()
             .find(|(own, _)| own == name && !is_removed);
         let set = field(&upstream["headers"], name);
-        let expected = set.or(sent.map(|(_, value)| value.as_str()));
+        let expected = set.or(from_client.map(|(_, value)| value.as_str()));
         let expected = expected.map(|value| value.as_bytes().escape_ascii().to_string());
         assert_eq!(found, expected.as_deref(), "{what}: {name}");
     }
