@@ -72,14 +72,6 @@ def loopback_up():
         fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))
 
 
-def sample(path):
-    """The configuration that is copied by default, or while there is none, envoy.yaml as changed."""
-    if (ROOT / path).is_file():
-        return (ROOT / path).read_text()
-    module = "target/wasm32-wasip1/release/portvakt.wasm"
-    return (ROOT / "envoy.yaml").read_text().replace(module, "/opt/portvakt/portvakt.wasm")
-
-
 def lay_out(root, stage):
     """Writes to `root` what the image holds, and what a pod's runtime adds; gives the API's address."""
     program = command(stage)[0]
@@ -87,10 +79,7 @@ def lay_out(root, stage):
     for source, target in copies(stage):
         there = root / target.lstrip("/")
         there.parent.mkdir(parents=True, exist_ok=True)
-        if target.endswith("envoy.yaml"):
-            there.write_text(sample(source))
-        else:
-            shutil.copyfile(ROOT / source, there)
+        shutil.copyfile(ROOT / source, there)
     # Envoy's own image, as far as it goes: the program and what it is linked to.
     libraries = re.findall(r"(/\S+) \(0x", run("ldd", envoy()))
     for here, target in [(envoy(), program), *((library, library) for library in libraries)]:
