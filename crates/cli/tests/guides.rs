@@ -1,4 +1,4 @@
-//! The guides lead nowhere in vain: links, the tests that docs/security.md names, and the shell
+//! The guides and manifests lead nowhere in vain: policies, links, the tests that docs/security.md names, and the shell
 //! blocks that are marked as runnable.
 #![allow(
     clippy::unwrap_used,
@@ -116,6 +116,30 @@ fn the_tests_that_hold_attacks_exist() {
         }
     }
     assert!(checked > 40, "{checked}");
+}
+
+#[test]
+fn every_policy_in_manifests_and_samples_is_sound() {
+    let mut checked = 0;
+    for file in tracked("*.yaml") {
+        let text = fs::read_to_string(&file).unwrap();
+        let is_a_users = ["deploy", "examples", "envoy.yaml"]
+            .iter()
+            .any(|place| file.starts_with(root().join(place)));
+        if !is_a_users || !(text.contains("introspection:") || text.contains("\"introspection\":"))
+        {
+            continue;
+        }
+        let output = Command::new(env!("CARGO_BIN_EXE_portvakt"))
+            .arg("check")
+            .arg(&file)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{}\n{said}", file.display());
+        checked += 1;
+    }
+    assert!(checked >= 11, "{checked}");
 }
 
 /// A block that begins so is run, from the repository's root, with the built command line.
