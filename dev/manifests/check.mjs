@@ -19,6 +19,8 @@ const TYPED = join(HERE, "typed");
 
 // Files that are no manifests.
 const OTHERS = new Set(["envoy.yaml", "mesh-values.yaml", "kustomization.yaml"]);
+// Rules and their tests, which promtool reads.
+const OTHER_FOLDERS = new Set(["prometheus"]);
 
 const PACKAGES = {
   "": "kubernetes-models",
@@ -51,7 +53,7 @@ const groupOf = (manifest) => {
 
 const manifestsIn = (folder) =>
   readdirSync(folder, { recursive: true })
-    .filter((file) => file.endsWith(".yaml") && !OTHERS.has(basename(file)))
+    .filter((file) => file.endsWith(".yaml") && !OTHERS.has(basename(file)) && !OTHER_FOLDERS.has(dirname(file)))
     .sort()
     .flatMap((file) => documents(join(folder, file)).map((manifest, at) => ({ file: join(folder, file), at, manifest })));
 
