@@ -16,6 +16,11 @@ export ENVOY PROMETHEUS PORTVAKT_WASM="$CARGO_TARGET_DIR/wasm32-wasip1/release/p
 
 "$PROMETHEUS/promtool" check rules deploy/prometheus/rules.yaml
 "$PROMETHEUS/promtool" test rules deploy/prometheus/*.test.yaml
+# The same alerts as a manifest, for one application.
+"$PROMETHEUS/promtool" check rules <(sed '1,/^spec:/d; s/^  //' deploy/nais/alerts.yaml)
+alerts() { sed -n 's/.*- alert: //p' "$1" | sort; }
+diff <(alerts deploy/prometheus/rules.yaml) <(alerts deploy/nais/alerts.yaml) >&2 ||
+    die "the alerts in deploy/nais are not those in deploy/prometheus"
 dev/dashboard.sh --check
 # The tour is timed: it comes by itself.
 exec cargo test --test observability --features observability --locked -- --test-threads 1
