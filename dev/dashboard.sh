@@ -9,10 +9,7 @@ PINS=$HERE/requirements.txt
 
 # The copy of the pins is made last: it marks a complete installation of them.
 if ! cmp -s "$PINS" "$VENV/pins.txt"; then
-    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-        { can_apt && apt_install python3-venv; } ||
-            die "python3 can't make virtual environments (on Debian: apt-get install python3-venv)"
-    fi
+    can_venv || die "python3 can't make virtual environments (on Debian: apt-get install python3-venv)"
     say "installing Grafana's SDK under $VENV"
     mkdir -p .tools
     log=$PWD/.tools/grafana-install.log

@@ -35,6 +35,10 @@ if [ "$implemented" != "$exported" ]; then
     die "the callbacks in src/ (<) are not those in dev/callbacks.txt (>)"
 fi
 
+# In CI what can be installed in seconds is.
+if ! command -v shellcheck >/dev/null && [ -n "${CI:-}" ] && can_apt; then
+    apt_install shellcheck || die "shellcheck is missing (on Debian: apt-get install shellcheck)"
+fi
 if command -v shellcheck >/dev/null; then
     step shellcheck
     shellcheck --external-sources --source-path=SCRIPTDIR dev/*.sh .ci/run

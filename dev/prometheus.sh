@@ -6,13 +6,14 @@
 FOLDER=.tools/prometheus
 HINT="install Prometheus 2.42 or newer yourself, so that prometheus and promtool are on the PATH"
 
-if command -v prometheus promtool >/dev/null; then
-    dirname "$(command -v promtool)"
+# Both, and in one folder: of several names `command -v` is content with one.
+if promtool=$(command -v promtool) && [ -x "$(dirname "$promtool")/prometheus" ]; then
+    dirname "$promtool"
     exit
 fi
 
 if ! "$FOLDER/usr/bin/promtool" --version >/dev/null 2>&1; then
-    if ! command -v apt-get dpkg-deb >/dev/null; then
+    if ! { command -v apt-get && command -v dpkg-deb; } >/dev/null; then
         die "prometheus is missing: $HINT"
     fi
     say "unpacking Debian's prometheus under $FOLDER"

@@ -19,11 +19,7 @@ fi
 cat "${PINS[@]}" | cmp -s - "$HOME_OF_TOOLS/pins.txt" && exit
 
 command -v python3 >/dev/null || die "python3 is missing, to install real servers and clients with"
-# Debian's python3 comes without what a virtual environment is made from.
-if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-    { can_apt && apt_install python3-venv && python3 -c 'import ensurepip, venv'; } ||
-        die "python3 can't make virtual environments (on Debian: apt-get install python3-venv)"
-fi
+can_venv || die "python3 can't make virtual environments (on Debian: apt-get install python3-venv)"
 say "installing real servers and clients under $HOME_OF_TOOLS"
 mkdir -p "$HOME_OF_TOOLS"
 rm -f "$HOME_OF_TOOLS/pins.txt"

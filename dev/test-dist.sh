@@ -29,7 +29,7 @@ if ! cmp -s "$PINS" "$VENV/pins.txt"; then
     {
         python3 -m venv --clear "$VENV" &&
             bounded 300 "$VENV/bin/pip" install --disable-pip-version-check --retries 2 --timeout 30 \
-                --no-deps --only-binary :all: -r "$PINS"
+                --no-deps --only-binary :all: --require-hashes -r "$PINS"
     } >"$log" 2>&1 || die "could not be installed, is there a network? (log: $log)"
     cp "$PINS" "$VENV/pins.txt"
 fi
