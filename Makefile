@@ -25,7 +25,7 @@ run: ## Start Envoy with the filter, an identity provider and an API, all local
 demo: ## Play a tour of requests and answers on a local gateway, and end it
 	@dev/demo.sh
 
-test: ## Run every test, those in a real Envoy included
+test: ## Run the tests, those in a real Envoy included
 	@dev/test.sh
 
 test-core: ## Run the core's tests alone: seconds, without Envoy
