@@ -1,13 +1,16 @@
 //! What in a valid configuration is unwise, though it is meant so. The filter does not log it: it
 //! is said before a configuration is rolled out, by the command line.
 
+use std::collections::BTreeSet;
+
 use super::warning::{Unwise, Warning};
 use crate::authorizer::Authorizer;
 use crate::callout::provider::Provider;
 use crate::introspection::api::Api;
-use crate::policy::matching::PathMatch;
+use crate::policy::matching::{Match, PathMatch};
 use crate::policy::{Access, Rule, Rules};
 use crate::request::head::{RequestHead, Single};
+use crate::request::host::HostPattern;
 
 /// What is unwise in a configuration.
 pub fn advice(authorizer: &Authorizer) -> Vec<Warning> {
@@ -38,10 +41,14 @@ fn may_see_opaque_tokens(authorizer: &Authorizer) -> bool {
         .any(|config| matches!(config.response.api, Api::Rfc7662(_)) && config.issuers().is_empty())
 }
 
-/// The first rule that a server which ignores case could be led around: in upper case its path is
+/// The most requests that are tried for one rule.
+const MAX_TRIED: usize = 32;
+
+/// The rules that a server which ignores case could be led around: in upper case their path is
 /// another rule's, and there is none for it.
-fn other_case(rules: &Rules) -> Option<Warning> {
-    rules.iter().find_map(|(id, rule)| {
+fn other_case(rules: &Rules) -> Vec<Warning> {
+    let told: Told = rules.iter().map(|(_, rule)| &rule.matches).collect();
+    let found = rules.iter().filter_map(|(id, rule)| {
         let (name, text) = literal(rule)?;
         let upper = text.to_ascii_uppercase();
         let other = if upper == text {
@@ -52,16 +59,20 @@ fn other_case(rules: &Rules) -> Option<Warning> {
         if other == text {
             return None;
         }
-        let method = rule.matches.methods.first();
-        let head = Head {
-            path: &other,
-            method: method.map_or("GET", String::as_str),
-        };
-        let (found, first) = rules.select(&head).ok()?;
-        let is_meant = literal(first).is_some_and(|(_, path)| path.eq_ignore_ascii_case(&text));
-        if found == id || is_meant {
-            return None;
-        }
+        let mut heads = told.requests(&rule.matches, &other);
+        let (found, first) = heads.find_map(|head| {
+            let (found, first) = rules.select(&head).ok()?;
+            let own = Head {
+                path: &text,
+                ..head
+            };
+            // What another rule takes in either case is not this rule's.
+            if !rules.select(&own).is_ok_and(|(own, _)| own == id) {
+                return None;
+            }
+            let is_meant = literal(first).is_some_and(|(_, path)| path.eq_ignore_ascii_case(&text));
+            (found != id && !is_meant).then_some((found, first))
+        })?;
         let position = found.position();
         let name_of_first = &first.name;
         Some(Warning::new(
@@ -72,37 +83,98 @@ fn other_case(rules: &Rules) -> Option<Warning> {
                  (`{name_of_first}`), and a server that ignores case takes both for the same"
             ),
         ))
-    })
+    });
+    found.collect()
 }
 
-/// The path that a rule asks a token for, whatever the host and route.
+/// The path that a rule asks a token for.
 fn literal(rule: &Rule) -> Option<(&'static str, String)> {
-    let matches = &rule.matches;
-    if matches!(rule.access, Access::Anonymous)
-        || !matches.hosts.is_empty()
-        || matches.route.is_some()
-    {
+    if matches!(rule.access, Access::Anonymous) {
         return None;
     }
-    match matches.path.as_ref()? {
+    match rule.matches.path.as_ref()? {
         PathMatch::Exact(path) => Some(("path", path.as_str().to_owned())),
         PathMatch::Prefix(path) => Some(("prefix", path.as_str().to_owned())),
         PathMatch::Template(template) => Some(("template", template.route().replace("{p}", "1"))),
     }
 }
 
-/// A request for a path, and nothing more.
+/// What rules tell apart beside paths: a request that no rule speaks of comes first.
+struct Told {
+    methods: BTreeSet<String>,
+    hosts: BTreeSet<String>,
+    routes: BTreeSet<String>,
+}
+
+impl<'a> FromIterator<&'a Match> for Told {
+    fn from_iter<I: IntoIterator<Item = &'a Match>>(all: I) -> Self {
+        let mut told = Self {
+            methods: BTreeSet::new(),
+            hosts: BTreeSet::new(),
+            routes: BTreeSet::new(),
+        };
+        for one in all {
+            told.methods.extend(one.methods.iter().cloned());
+            told.hosts.extend(one.hosts.iter().map(example));
+            told.routes.extend(one.route.iter().cloned());
+        }
+        told
+    }
+}
+
+impl Told {
+    /// Requests for a path that a rule would be for if it were its own.
+    fn requests<'a>(&'a self, rule: &'a Match, path: &'a str) -> impl Iterator<Item = Head<'a>> {
+        let own: Vec<_> = rule.hosts.iter().map(example).collect();
+        let hosts = either(own, "host.example", &self.hosts);
+        let methods = either(rule.methods.clone(), "GET", &self.methods);
+        let routes = either(rule.route.iter().cloned().collect(), "", &self.routes);
+        let all = routes.into_iter().flat_map(move |route| {
+            let methods = methods.clone();
+            hosts.clone().into_iter().flat_map(move |host| {
+                let route = route.clone();
+                let methods = methods.clone().into_iter();
+                methods.map(move |method| Head {
+                    path,
+                    method,
+                    host: host.clone(),
+                    route: route.clone(),
+                })
+            })
+        });
+        all.take(MAX_TRIED)
+    }
+}
+
+/// What a rule asks for itself; else anything, and all that others ask for.
+fn either(own: Vec<String>, any: &str, others: &BTreeSet<String>) -> Vec<String> {
+    if own.is_empty() {
+        let any = std::iter::once(any.to_owned());
+        any.chain(others.iter().cloned()).take(MAX_TRIED).collect()
+    } else {
+        own
+    }
+}
+
+/// A host that a pattern is for.
+fn example(pattern: &HostPattern) -> String {
+    pattern.to_string().replacen('*', "a", 1)
+}
+
+/// A request's line and route, and nothing more.
 struct Head<'a> {
     path: &'a str,
-    method: &'a str,
+    method: String,
+    host: String,
+    route: String,
 }
 
 impl RequestHead for Head<'_> {
     fn header(&self, name: &str) -> Option<Vec<u8>> {
         match name {
             ":path" => Some(self.path.into()),
-            ":method" => Some(self.method.into()),
-            ":authority" => Some("host.example".into()),
+            ":method" => Some(self.method.clone().into()),
+            ":authority" => Some(self.host.clone().into()),
             _ => None,
         }
     }
@@ -116,7 +188,7 @@ impl RequestHead for Head<'_> {
     }
 
     fn route_name(&self) -> Option<Vec<u8>> {
-        None
+        Some(self.route.clone().into())
     }
 
     fn ends_stream(&self) -> bool {

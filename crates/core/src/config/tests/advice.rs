@@ -97,6 +97,70 @@ fn paths_in_another_case() {
             ],
             &[],
         ),
+        // All of them, whatever else the rules tell apart.
+        (
+            vec![
+                ("\"prefix\":\"/admin\"", token),
+                ("\"path\":\"/b\"", token),
+                ("", token),
+            ],
+            &[
+                "other_case rules[0].match.prefix",
+                "other_case rules[1].match.path",
+            ],
+        ),
+        (
+            vec![
+                (
+                    "\"prefix\":\"/admin\",\"methods\":[\"GET\",\"POST\"]",
+                    token,
+                ),
+                ("\"methods\":[\"POST\"]", token),
+            ],
+            &["other_case rules[0].match.prefix"],
+        ),
+        (
+            vec![
+                ("\"prefix\":\"/admin\"", token),
+                ("\"methods\":[\"POST\"]", token),
+            ],
+            &["other_case rules[0].match.prefix"],
+        ),
+        (
+            vec![
+                ("\"prefix\":\"/admin\",\"hosts\":[\"*.a.b\"]", token),
+                ("", token),
+            ],
+            &["other_case rules[0].match.prefix"],
+        ),
+        (
+            vec![
+                ("\"prefix\":\"/admin\"", token),
+                ("\"hosts\":[\"a.b\"]", token),
+            ],
+            &["other_case rules[0].match.prefix"],
+        ),
+        (
+            vec![
+                ("\"prefix\":\"/admin\",\"hosts\":[\"a.b\"]", token),
+                ("\"hosts\":[\"c.d\"]", token),
+            ],
+            &[],
+        ),
+        (
+            vec![
+                ("\"hosts\":[\"a.b\"]", token),
+                ("\"prefix\":\"/admin\"", token),
+            ],
+            &[],
+        ),
+        (
+            vec![
+                ("\"prefix\":\"/admin\",\"route\":\"r\"", token),
+                ("", token),
+            ],
+            &["other_case rules[0].match.prefix"],
+        ),
     ] {
         let rules: Vec<_> = rules
             .iter()
