@@ -210,6 +210,6 @@ fn colored(text: &str, color: AnsiColor) -> String {
 }
 
 /// Nothing that a file or a request holds speaks to the terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }

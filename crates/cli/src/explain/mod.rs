@@ -2,7 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod configuration;
-mod human;
+pub(crate) mod human;
 pub(crate) mod request;
 pub(crate) mod time;
 
@@ -35,8 +35,9 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "localhost", requires = "path")]
     host: String,
     /// A header of the request; may be given several times.
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = request::header)]
-    headers: Vec<(String, String)>,
+    // Not parsed by clap, which would repeat in its error what may be a token.
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
     /// The request has a body.
     #[arg(long)]
     body: bool,
@@ -103,8 +104,9 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Outcome
         },
     };
     let mut head = target.head(&arguments.method);
-    for (name, value) in &arguments.headers {
-        head = head.with(name, value.as_str());
+    for header in &arguments.headers {
+        let (name, value) = request::header(header).map_err(Failure::new)?;
+        head = head.with(&name, value);
     }
     if arguments.token_stdin {
         let value = authorizer.credentials(token_from_stdin()?.trim());

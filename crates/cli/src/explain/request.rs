@@ -15,16 +15,25 @@ impl Target {
     /// Takes a URL apart, and changes nothing in it: what an odd path comes to is worth a question
     /// too.
     pub(crate) fn of_url(url: &str) -> Result<Self, Failure> {
-        let is_scheme = |scheme: &&str| ["http", "https"].contains(scheme);
+        let is_scheme = |scheme: &str| {
+            ["http", "https"]
+                .iter()
+                .any(|known| scheme.eq_ignore_ascii_case(known))
+        };
         let parts = url.split_once("://");
+        // What is no URL is not repeated: there may be a token in it.
         let Some((_, rest)) = parts.filter(|(scheme, _)| is_scheme(scheme)) else {
-            let line = format!("{url:?} is no URL like https://api.example.com/orders");
+            let line = "the URL is no URL like https://api.example.com/orders";
             return Err(Failure::new(line));
         };
         // Clients keep a fragment to themselves.
         let rest = rest.split('#').next().unwrap_or_default();
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (host, path) = rest.split_at(end);
+        // Nor do clients send those.
+        if host.contains('@') {
+            return Err(Failure::new("the URL has a user or a password in it"));
+        }
         let slash = if path.starts_with('/') { "" } else { "/" };
         Ok(Self {
             host: host.to_owned(),
@@ -43,10 +52,11 @@ impl Target {
 
 /// A header as it is typed.
 pub(crate) fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("no header like `name: value`")?;
+    let wrong = "a header is no header like `name: value`";
+    let (name, value) = text.split_once(':').ok_or(wrong)?;
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || !name.bytes().all(is_token) {
-        return Err(format!("{name:?} is no header's name"));
+        return Err("what stands before the `:` of a header is no header's name".to_owned());
     }
     Ok((name.to_ascii_lowercase(), value.trim().to_owned()))
 }
@@ -76,6 +86,9 @@ mod tests {
             ("https://[::1]:8443/", Some(("[::1]:8443", "/"))),
             ("/c", None),
             ("ftp://a/b", None),
+            ("HTTPS://a/b", Some(("a", "/b"))),
+            ("https://user:password@a/b", None),
+            ("https://a/b@c", Some(("a", "/b@c"))),
             ("", None),
         ] {
             let found = Target::of_url(url).ok();

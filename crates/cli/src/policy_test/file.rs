@@ -119,7 +119,13 @@ impl TestFile {
     }
 
     fn parse(text: &str, folder: &Path) -> Result<Self, String> {
-        let raw: RawFile = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        // No line of the file is shown: tokens may stand in it.
+        let options = serde_saphyr::options! { with_snippet: false };
+        let raw: RawFile = serde_saphyr::from_str_with_options(text, options)
+            .map_err(|error| error.to_string())?;
+        if raw.tests.is_empty() {
+            return Err("it has no tests".to_owned());
+        }
         let defaults = &raw.defaults;
         let cases = raw.tests.into_iter().map(|raw| {
             let name = raw.name.clone();
@@ -277,7 +283,7 @@ mod tests {
     #[test]
     fn what_is_no_file_of_tests() {
         check(GOOD, None);
-        check("config: a.yaml\ntests: []\n", None);
+        check("config: a.yaml\ntests: []\n", Some("it has no tests"));
         for (from, to, part) in [
             ("config:", "confg:", "unknown field `confg`"),
             ("status:", "statsu:", "unknown field `statsu`"),
@@ -316,6 +322,23 @@ mod tests {
     #[test]
     fn an_unknown_key_is_shown_where_it_stands() {
         check(&GOOD.replace("status", "statsu"), Some("line 5"));
+    }
+
+    #[test]
+    fn no_token_is_told_of_a_file_that_is_wrong() {
+        let token = "headers: {authorization: \"Bearer s3cret\"}";
+        for request in [
+            format!("pth: /, {token}"),
+            format!("path: [/], {token}"),
+            "path: /, headers: {authorization: [Bearer s3cret]}".to_owned(),
+            "path: /, headers: {\"authorization Bearer s3cret\": x}".to_owned(),
+            "url: \"a/?access_token=s3cret\"".to_owned(),
+            "url: \"https://user:s3cret@a/\"".to_owned(),
+        ] {
+            let text = GOOD.replace("path: /", &request);
+            let error = TestFile::parse(&text, Path::new("")).err().unwrap();
+            assert!(!error.contains("s3cret"), "{text}: {error}");
+        }
     }
 
     proptest! {

@@ -12,6 +12,7 @@ use clap::Args;
 use self::case::Result as CaseResult;
 use self::file::TestFile;
 use crate::explain::configuration;
+use crate::explain::human::printable;
 use crate::outcome::{Failure, Outcome};
 
 #[derive(Debug, Args)]
@@ -50,12 +51,14 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Outcome
         for result in &suite.results {
             if !result.mismatches.is_empty() {
                 let what = result.mismatches.join("; ");
-                writeln!(out, "FAIL {}: {}: {what}", suite.file, result.name)?;
+                let line = format!("FAIL {}: {}: {what}", suite.file, result.name);
+                writeln!(out, "{}", printable(&line))?;
             }
         }
         if arguments.coverage && !suite.unreached.is_empty() {
             let rules = suite.unreached.join(", ");
-            writeln!(out, "{}: rules that no test reached: {rules}", suite.file)?;
+            let line = format!("{}: rules that no test reached: {rules}", suite.file);
+            writeln!(out, "{}", printable(&line))?;
         }
     }
     if let Some(path) = &arguments.junit {
