@@ -49,7 +49,9 @@ pub(crate) fn check(
             None
         }
     };
+    let secrets = secret::secrets(configuration);
     for note in &configuration.surprises {
+        let note = &reserved(note, &secrets);
         let error_there = findings
             .iter_mut()
             .find(|finding| finding.severity == Severity::Error && finding.span == note.span);
@@ -120,6 +122,18 @@ fn of_warning(configuration: &Configuration, warning: &Warning) -> Finding {
         span: configuration.located.find(&warning.key).mark(),
         help: None,
     }
+}
+
+/// A note that repeats nothing that may be a secret.
+fn reserved(note: &Note, secrets: &[Range<usize>]) -> Note {
+    let mut note = note.clone();
+    let mut secrets = secrets.iter();
+    if secrets.any(|secret| secret.start < note.span.end && note.span.start < secret.end)
+        && let Some(reserved) = note.reserved.take()
+    {
+        note.problem = reserved;
+    }
+    note
 }
 
 fn of_note(note: &Note, severity: Severity) -> Finding {

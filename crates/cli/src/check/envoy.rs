@@ -1,6 +1,7 @@
 //! What stands around a plugin configuration: settings of Envoy that let requests past the filter,
 //! or let rules and upstream read the same request in two ways (docs/envoy-settings.md).
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use crate::source::tree::Node;
 const CONNECTION_MANAGER: &str =
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 const TCP_PROXY: &str = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
+const ROUTES: &str = "envoy.config.route.v3.RouteConfiguration";
+const VIRTUAL_HOST: &str = "envoy.config.route.v3.VirtualHost";
 const FILTER_CONFIG: &str = "envoy.config.route.v3.FilterConfig";
 
 /// A configuration, and what it is if it is valid.
@@ -35,6 +38,7 @@ pub(crate) fn check(document: &Rc<Node>, checked: &[Checked<'_>], findings: &mut
         .filter(|node| is_type(node, CONNECTION_MANAGER))
         .collect();
     let mut guarded = Vec::new();
+    let mut names = BTreeSet::new();
     for ((configuration, valid), around) in here {
         match configuration.carrier {
             Carrier::Bare => {}
@@ -54,12 +58,22 @@ pub(crate) fn check(document: &Rc<Node>, checked: &[Checked<'_>], findings: &mut
                 continue;
             }
             guarded.push(Rc::clone(manager));
+            names.insert(filter.get("name").and_then(|name| name.text()));
             let subject = Subject {
                 manager,
                 filter,
                 valid: valid.as_ref(),
             };
             subject.check(findings);
+        }
+    }
+    // Of RDS and VHDS: what is within a manager has no type.
+    let routes = all
+        .iter()
+        .filter(|node| is_type(node, ROUTES) || is_type(node, VIRTUAL_HOST));
+    for resource in routes {
+        for name in &names {
+            disabled_for_routes(resource, *name, findings);
         }
     }
     unguarded(&all, &guarded, findings);
@@ -194,26 +208,7 @@ impl Subject<'_> {
             ));
         }
         let name = self.filter.get("name").and_then(|name| name.text());
-        for node in self.manager.all() {
-            let Some(per_filter) = node.get("typed_per_filter_config") else {
-                continue;
-            };
-            for (key, config) in per_filter.members() {
-                let is_off =
-                    is_type(config, FILTER_CONFIG) && config.get("disabled").is_some_and(is_true);
-                if key.text() == name && is_off {
-                    let problem = "requests of this route pass the filter unseen; write a rule \
-                                   with `anonymous: true` in its place";
-                    let path = "typed_per_filter_config";
-                    findings.push(warning(
-                        Around::DisabledFilter,
-                        path,
-                        problem,
-                        key.span.clone(),
-                    ));
-                }
-            }
-        }
+        disabled_for_routes(self.manager, name, findings);
     }
 
     fn upgrades(&self, findings: &mut Vec<Finding>) {
@@ -238,6 +233,26 @@ impl Subject<'_> {
                     problem,
                     filters.span.clone(),
                 ));
+            }
+        }
+    }
+}
+
+/// Routes below a node that leave the filter of that name out.
+fn disabled_for_routes(node: &Rc<Node>, name: Option<&str>, findings: &mut Vec<Finding>) {
+    for node in node.all() {
+        let Some(per_filter) = node.get("typed_per_filter_config") else {
+            continue;
+        };
+        for (key, config) in per_filter.members() {
+            let is_off =
+                is_type(config, FILTER_CONFIG) && config.get("disabled").is_some_and(is_true);
+            if key.text() == name && is_off {
+                let problem = "requests of this route pass the filter unseen; write a rule with \
+                               `anonymous: true` in its place";
+                let path = "typed_per_filter_config";
+                let span = key.span.clone();
+                findings.push(warning(Around::DisabledFilter, path, problem, span));
             }
         }
     }

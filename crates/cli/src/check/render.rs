@@ -30,6 +30,8 @@ pub(crate) fn render(source: &Source, finding: &Finding, secrets: &[Range<usize>
             .element(Level::NOTE.message("the line may hold a secret, and is not shown"))
     } else {
         let text = source.slice(&line).trim_end_matches(['\n', '\r']);
+        // Controls of two bytes speak to some terminals; the mark's place stays.
+        let text = text.replace(|c: char| ('\u{80}'..='\u{9f}').contains(&c), "\u{b7}");
         let inside = |offset: usize| offset.saturating_sub(line.start).min(text.len());
         let (start, end) = (inside(finding.span.start), inside(finding.span.end));
         let mark = AnnotationKind::Primary.span(start..end.max(start));

@@ -244,8 +244,41 @@ fn secrets_that_stand_in_the_file_are_told_and_not_shown() {
         assert!(!shown(&source).contains("s3cret"), "{}", shown(&source));
         assert!(!check(&source).findings.is_empty());
     }
+    // What reads as something else than it looks like is not repeated either.
+    for number in ["012345670", "0xC0FFEE00", "99999999999", "123.456", "Yes"] {
+        let text = text.replace("s3cret", number);
+        let shown = shown(&source("x.yaml", &text));
+        assert!(!shown.contains(number), "{shown}");
+        assert!(
+            shown.contains("(yaml_reading)") || shown.contains("= help"),
+            "{shown}"
+        );
+    }
     let (found, errors) = names(&text.replace("  headers: { authorization: s3cret }\n", ""));
     assert_eq!((found, errors), (vec!["inline_secret", "inline_secret"], 0));
+}
+
+#[test]
+fn nothing_in_a_file_speaks_to_the_terminal() {
+    for text in ["a: \"\u{9b}31m\"\n", "a: \u{1b}[31m\n", "\"\\e[31m\": 1\n"] {
+        let shown = shown(&source("x.yaml", text));
+        let plain = anstream::adapter::strip_str(&shown).to_string();
+        assert!(!plain.contains(['\u{1b}', '\u{9b}']), "{plain:?}");
+        assert!(!shown.contains("\u{1b}[31m"), "{shown:?}");
+    }
+}
+
+/// Routes that come by RDS stand beside the listener.
+#[test]
+fn a_filter_that_routes_elsewhere_leave_out_is_told() {
+    let listener = "- \"@type\": a/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager\n  normalize_path: true\n  merge_slashes: true\n  path_with_escaped_slashes_action: REJECT_REQUEST\n  common_http_protocol_options: { headers_with_underscores_action: DROP_HEADER }\n  http_filters:\n  - name: guard\n    typed_config:\n      \"@type\": a/envoy.extensions.filters.http.wasm.v3.Wasm\n      config:\n        vm_config: { vm_id: a, environment_variables: { host_env_keys: [NAIS_TOKEN_INTROSPECTION_ENDPOINT] } }\n        configuration: { \"@type\": a/google.protobuf.Struct, value: { introspection: { cluster: c }, required_scopes: [a] } }\n";
+    for (name, expected) in [("guard", &["disabled_filter"][..]), ("other", &[])] {
+        let routes = format!(
+            "- \"@type\": a/envoy.config.route.v3.RouteConfiguration\n  virtual_hosts:\n  - routes:\n    - typed_per_filter_config: {{ {name}: {{ \"@type\": a/envoy.config.route.v3.FilterConfig, disabled: true }} }}\n"
+        );
+        let text = format!("resources:\n{listener}{routes}");
+        assert_eq!(names(&text), (expected.to_vec(), 0), "{text}");
+    }
 }
 
 /// A policy that is as long as any.

@@ -331,13 +331,10 @@ fn filter(source: &Source, node: &Rc<Node>, reader: Reader) -> Option<Configurat
         (Some(_), Some(value)) if is_a("google.protobuf.BytesValue") => bytes(value, plugin),
         (Some(any), _) if any.get("@type").is_some() && !is_a("google.protobuf.Struct") => {
             let mut found = nothing(any, Carrier::Text);
-            found.refusals.push(Note {
-                span: any.span.clone(),
-                key: ".".to_owned(),
-                problem:
-                    "expected a google.protobuf.Struct, or a google.protobuf.StringValue of JSON"
-                        .to_owned(),
-            });
+            let problem =
+                "expected a google.protobuf.Struct, or a google.protobuf.StringValue of JSON";
+            let refusal = reading::note(&any.span, ".", problem.to_owned());
+            found.refusals.push(refusal);
             found
         }
         (Some(any), _) => nothing(any, Carrier::Struct),
@@ -421,11 +418,11 @@ fn bytes(value: &Rc<Node>, plugin: &Rc<Node>) -> Configuration {
     found.located = scalar(value.span.clone());
     match value.text().map(|text| STANDARD.decode(text.trim())) {
         Some(Ok(bytes)) => found.bytes = bytes,
-        _ => found.refusals.push(Note {
-            span: value.span.clone(),
-            key: ".".to_owned(),
-            problem: "a google.protobuf.BytesValue is base64".to_owned(),
-        }),
+        _ => {
+            let problem = "a google.protobuf.BytesValue is base64".to_owned();
+            let refusal = reading::note(&value.span, ".", problem);
+            found.refusals.push(refusal);
+        }
     }
     found
 }

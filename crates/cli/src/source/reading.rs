@@ -41,6 +41,8 @@ pub(crate) struct Note {
     /// Where that is, as the filter writes it: `rules[0].match.path`.
     pub(crate) key: String,
     pub(crate) problem: String,
+    /// The same without what stands there, if `problem` repeats it: that may be a secret.
+    pub(crate) reserved: Option<String>,
 }
 
 /// The most nodes that a configuration may have, each alias counted as what it names.
@@ -140,11 +142,11 @@ impl Run {
         };
         if values.contains_key(name) {
             match self.reader {
-                Reader::Envoy => self.surprise(
+                Reader::Envoy => self.surprise(note(
                     &name_node.span,
                     &key,
                     "comes twice: Envoy takes the last one, and leaves the others out".to_owned(),
-                ),
+                )),
                 Reader::Kubernetes | Reader::Json => {
                     self.refuse(&name_node.span, &key, "is given twice".to_owned());
                 }
@@ -217,14 +219,18 @@ impl Run {
             Value::String(read) => format!("`{text}` is the text \"{read}\" for {who}"),
             _ => format!("`{text}` is nothing (null) for {who}"),
         };
-        self.surprise(&node.span, key, problem);
+        let reserved =
+            format!("is another thing for {who} than it looks like; a text needs quotes");
+        self.surprise(Note {
+            reserved: Some(reserved),
+            ..note(&node.span, key, problem)
+        });
     }
 
-    fn surprise(&mut self, span: &Range<usize>, key: &str, problem: String) {
-        if self.surprises.len() >= MAX_NOTES {
-            return;
+    fn surprise(&mut self, note: Note) {
+        if self.surprises.len() < MAX_NOTES {
+            self.surprises.push(note);
         }
-        self.surprises.push(note(span, key, problem));
     }
 
     fn refuse(&mut self, span: &Range<usize>, key: &str, problem: String) {
@@ -237,11 +243,12 @@ impl Run {
 
 const TOO_MUCH: &str = "holds more than 500000 values";
 
-fn note(span: &Range<usize>, key: &str, problem: String) -> Note {
+pub(super) fn note(span: &Range<usize>, key: &str, problem: String) -> Note {
     Note {
         span: span.clone(),
         key: key.to_owned(),
         problem,
+        reserved: None,
     }
 }
 
