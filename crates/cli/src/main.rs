@@ -60,8 +60,10 @@ fn main() -> ExitCode {
     }) {
         Ok(outcome) => outcome.into(),
         Err(failure) => {
-            // Nothing is left to say it to if this fails as well.
-            let _ = writeln!(anstream::stderr().lock(), "portvakt: {failure}");
+            if let Some(line) = failure.line() {
+                // Nothing is left to say it to if this fails as well.
+                let _ = writeln!(anstream::stderr().lock(), "portvakt: {line}");
+            }
             ExitCode::from(2)
         }
     }

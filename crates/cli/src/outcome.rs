@@ -1,6 +1,5 @@
 //! What a command came to: findings are no failure, and a failure is no finding.
 
-use std::fmt;
 use std::io;
 
 /// What a command found.
@@ -14,23 +13,25 @@ pub(crate) enum Outcome {
 
 /// Why a command could not do what it was asked: exit status 2.
 #[derive(Debug)]
-pub(crate) struct Failure(String);
+pub(crate) struct Failure(Option<String>);
 
 impl Failure {
     /// One line for the person who typed the command.
     pub(crate) fn new(line: impl Into<String>) -> Self {
-        Self(line.into())
+        Self(Some(line.into()))
     }
-}
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+    /// What to say of it; `None`: nobody listens any more, as behind `| head`.
+    pub(crate) fn line(&self) -> Option<&str> {
+        self.0.as_deref()
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::new(format!("cannot write: {error}"))
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self(None),
+            _ => Self::new(format!("cannot write: {error}")),
+        }
     }
 }

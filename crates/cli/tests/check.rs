@@ -61,3 +61,18 @@ fn what_is_printed() {
         check(arguments, name, code);
     }
 }
+
+/// Whoever has read enough closes the pipe, and need not be told.
+#[test]
+fn a_reader_that_leaves_is_told_nothing() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_portvakt"))
+        .arg("schema")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(2));
+}

@@ -204,7 +204,7 @@ fn head(
 }
 
 fn url_of(url: &str) -> Result<Target, String> {
-    Target::of_url(url).map_err(|failure| failure.to_string())
+    Target::of_url(url).map_err(|failure| failure.line().unwrap_or_default().to_owned())
 }
 
 fn answer(raw: &RawCase, defaults: &RawDefaults) -> Result<Option<EndpointAnswer>, String> {

@@ -416,13 +416,12 @@ fn within(text: &str, value: &Rc<Node>, offsets: Option<&[usize]>) -> Located {
 fn bytes(value: &Rc<Node>, plugin: &Rc<Node>) -> Configuration {
     let mut found = nothing(plugin, Carrier::Text);
     found.located = scalar(value.span.clone());
-    match value.text().map(|text| STANDARD.decode(text.trim())) {
-        Some(Ok(bytes)) => found.bytes = bytes,
-        _ => {
-            let problem = "a google.protobuf.BytesValue is base64".to_owned();
-            let refusal = reading::note(&value.span, ".", problem);
-            found.refusals.push(refusal);
-        }
+    if let Some(Ok(bytes)) = value.text().map(|text| STANDARD.decode(text.trim())) {
+        found.bytes = bytes;
+    } else {
+        let problem = "a google.protobuf.BytesValue is base64".to_owned();
+        let refusal = reading::note(&value.span, ".", problem);
+        found.refusals.push(refusal);
     }
     found
 }
