@@ -359,7 +359,8 @@ impl<W> Calls<W> {
             self.enqueue_again(id);
         }
         let is_first = |id: &CallId| self.all.get(id).is_none_or(Call::is_first);
-        waiting.sort_by_key(is_first);
+        let (first, mut waiting): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_first);
+        waiting.extend(first);
         let left = waiting.split_off(waiting.len().min(limit));
         self.awaiting = left.into();
         let named = waiting

@@ -5,11 +5,11 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::context::{Context, Refused, all};
-use super::header_name;
 use super::raw::{
     Fields, Hidden, Integer, RawApi, RawClientAuthentication, RawIntrospection, RawMethod,
     RawSecret, SECRET,
 };
+use super::{Env, header_name};
 use crate::introspection::IntrospectionConfig;
 use crate::introspection::api::Api;
 use crate::introspection::api::rfc7662::{self, ClientAuthentication, Rfc7662};
@@ -43,7 +43,7 @@ pub(super) fn introspection_config(
     name: String,
     key: String,
     mut raw: RawIntrospection,
-    env: &impl Fn(&str) -> Option<String>,
+    env: &Env<'_>,
     context: &mut Context,
 ) -> Result<IntrospectionConfig, Refused> {
     let cluster = if raw.cluster.is_empty() {
@@ -139,7 +139,7 @@ fn texas_of(
 fn rfc7662_of(
     key: &str,
     raw: &mut RawIntrospection,
-    env: &impl Fn(&str) -> Option<String>,
+    env: &Env<'_>,
     context: &mut Context,
 ) -> Result<Rfc7662, Refused> {
     let authentication = raw.client_authentication.take();
@@ -202,7 +202,7 @@ fn refuse_other_apis(
 fn endpoint(
     key: &str,
     given: Option<String>,
-    env: &impl Fn(&str) -> Option<String>,
+    env: &Env<'_>,
     context: &mut Context,
 ) -> Result<Endpoint, Refused> {
     let key = format!("{key}.endpoint");
@@ -277,7 +277,7 @@ fn inactive_statuses(
 fn client_authentication(
     key: &str,
     raw: RawClientAuthentication,
-    env: &impl Fn(&str) -> Option<String>,
+    env: &Env<'_>,
     context: &mut Context,
 ) -> Result<ClientAuthentication, Refused> {
     let id_key = format!("{key}.client_authentication.client_id");
@@ -317,7 +317,7 @@ fn bearer(
 fn secret(
     key: &str,
     raw: RawSecret,
-    env: &impl Fn(&str) -> Option<String>,
+    env: &Env<'_>,
     context: &mut Context,
 ) -> Result<Secret, Refused> {
     let text = match (raw.env, raw.inline) {

@@ -64,6 +64,17 @@ pub fn parse<E>(bytes: &[u8], vm: &Vm<E>) -> Result<Configured, ConfigErrors>
 where
     E: Fn(&str) -> Option<String>,
 {
+    let env: &Env<'_> = &vm.env;
+    let has_id = vm.has_id;
+    read(bytes, &Vm { env, has_id })
+}
+
+/// Whatever looks variables up: the code that reads a configuration is there but once.
+type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+// Inlined, it would be compiled for speed, as what calls it is, and it is large.
+#[inline(never)]
+fn read(bytes: &[u8], vm: &Vm<&Env<'_>>) -> Result<Configured, ConfigErrors> {
     let value = wire::read(bytes).map_err(|error| ConfigError::of_text(&error))?;
     let mut context = Context::default();
     let (raw, structure) = structure::read(value, &mut context);
@@ -80,17 +91,14 @@ where
     }
 }
 
-fn authorizer<E>(
+fn authorizer(
     raw: RawConfig,
-    vm: &Vm<E>,
+    vm: &Vm<&Env<'_>>,
     structure: &Structure,
     context: &mut Context,
-) -> Result<Authorizer, Refused>
-where
-    E: Fn(&str) -> Option<String>,
-{
+) -> Result<Authorizer, Refused> {
     let extra_methods = methods::extra_methods(raw.extra_methods, context);
-    let configs = providers::provider_configs(raw.introspection, raw.providers, &vm.env, context);
+    let configs = providers::provider_configs(raw.introspection, raw.providers, vm.env, context);
     let token = token(raw.token.0, context);
     let known = Known {
         providers: structure.unless_broken(

@@ -2,8 +2,8 @@
 
 use super::cache::CacheSettings;
 use super::context::{Context, Refused, all};
-use super::introspection;
 use super::raw::RawIntrospection;
+use super::{Env, introspection};
 use crate::cache::local::LocalCache;
 use crate::callout::provider::Provider;
 use crate::callout::providers::Providers;
@@ -24,7 +24,7 @@ type RawProviders = super::raw::Providers;
 pub(super) fn provider_configs(
     introspection: Option<JsonObject<RawIntrospection>>,
     providers: Option<JsonObject<RawProviders>>,
-    env: &impl Fn(&str) -> Option<String>,
+    env: &Env<'_>,
     context: &mut Context,
 ) -> Result<Vec<IntrospectionConfig>, Refused> {
     let raw = match (introspection, providers) {
@@ -64,7 +64,7 @@ pub(super) fn provider_configs(
 
 fn only(
     raw: RawIntrospection,
-    env: &impl Fn(&str) -> Option<String>,
+    env: &Env<'_>,
     context: &mut Context,
 ) -> Result<IntrospectionConfig, Refused> {
     if raw.issuers.is_some() {
