@@ -1,19 +1,67 @@
 //! The request's head, fetched from the host.
 
+use std::cell::OnceCell;
+
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MapType;
 
+use super::plugin::Plugin;
 use portvakt_core::request::head::{Peer, RequestHead, Single};
+
+/// So many headers can be fetched together at the price of one that is fetched by itself, about.
+const AT_THE_PRICE_OF_ONE: usize = 8;
 
 /// The head of the stream whose headers the host is showing just now. Only good in
 /// `on_http_request_headers`: at other times the SDK panics.
-pub(super) struct HostHead {
+///
+/// What the client sent in the filter's name is not in it.
+pub(super) struct HostHead<'a> {
+    plugin: Option<&'a Plugin>,
     /// Whether the request ends with its head.
-    pub(super) ends_stream: bool,
+    ends_stream: bool,
+    /// Whether headers are not worth being fetched one by one.
+    is_read_whole: bool,
+    all: OnceCell<Vec<(String, Vec<u8>)>>,
 }
 
-impl RequestHead for HostHead {
+impl<'a> HostHead<'a> {
+    /// Of so many headers, pseudo-headers among them. Without a plugin it is as it was sent.
+    pub(super) fn new(plugin: Option<&'a Plugin>, count: usize, ends_stream: bool) -> Self {
+        let looked_at = plugin.map_or(0, |plugin| plugin.headers_looked_at);
+        Self {
+            plugin,
+            ends_stream,
+            is_read_whole: looked_at > 2 && count <= looked_at.saturating_mul(AT_THE_PRICE_OF_ONE),
+            all: OnceCell::new(),
+        }
+    }
+
+    /// The SDK takes names, but not values, for UTF-8; Envoy refuses others than tokens.
+    fn all(&self) -> impl Iterator<Item = &(String, Vec<u8>)> {
+        let all = self.all.get_or_init(|| {
+            hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default()
+        });
+        all.iter().filter(|(name, _)| !self.is_managed(name))
+    }
+
+    fn is_managed(&self, name: &str) -> bool {
+        let mut managed = self
+            .plugin
+            .iter()
+            .flat_map(|plugin| plugin.authorizer.managed_headers());
+        managed.any(|managed| managed == name)
+    }
+}
+
+impl RequestHead for HostHead<'_> {
     fn header(&self, name: &str) -> Option<Vec<u8>> {
+        if self.is_read_whole {
+            let mut own = self.all().filter(|(n, _)| n == name);
+            return own.next().map(|(_, value)| value.clone());
+        }
+        if self.is_managed(name) {
+            return None;
+        }
         hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name)
             .ok()
             .flatten()
@@ -21,15 +69,15 @@ impl RequestHead for HostHead {
 
     fn single(&self, name: &str) -> Single {
         if name == "authorization" {
-            // Joined by Envoy: fetching one header is cheaper than fetching all.
+            // Joined by Envoy: one header need not be looked for among all.
             return Single::of(self.header(name));
         }
-        let own = all().into_iter().filter(|(n, _)| n == name);
-        Single::of(own.map(|(_, value)| value))
+        let own = self.all().filter(|(n, _)| n == name);
+        Single::of(own.map(|(_, value)| value.clone()))
     }
 
     fn names(&self) -> Vec<String> {
-        all().into_iter().map(|(name, _)| name).collect()
+        self.all().map(|(name, _)| name.clone()).collect()
     }
 
     fn route_name(&self) -> Option<Vec<u8>> {
@@ -39,11 +87,6 @@ impl RequestHead for HostHead {
     fn ends_stream(&self) -> bool {
         self.ends_stream
     }
-}
-
-/// The SDK takes names, but not values, for UTF-8; Envoy refuses others than tokens.
-fn all() -> Vec<(String, Vec<u8>)> {
-    hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default()
 }
 
 /// The client of the stream in the effective context, paused or not.

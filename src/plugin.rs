@@ -32,6 +32,8 @@ pub(super) struct Plugin {
     pub(super) authorizer: Authorizer,
     pub(super) coordinators: Coordinators<Waiter>,
     pub(super) metrics: Metrics,
+    /// How many headers of a request are looked at, if they are there.
+    pub(super) headers_looked_at: usize,
     queue: u32,
     /// How many tokens the gauge says that this plugin remembers.
     gauged: Cell<usize>,
@@ -49,6 +51,7 @@ impl Plugin {
     pub(super) fn new(authorizer: Authorizer, metrics: Metrics, queue: u32) -> Self {
         Self {
             coordinators: Coordinators::new(authorizer.providers()),
+            headers_looked_at: authorizer.headers_looked_at(),
             authorizer,
             metrics,
             queue,
@@ -156,7 +159,7 @@ impl Plugin {
     }
 
     /// Removes what the client sent in the filter's name from the headers of the request in the
-    /// effective context.
+    /// effective context, of which the upstream is told nothing, or not yet.
     pub(super) fn strip_headers(&self) {
         for name in self.authorizer.managed_headers() {
             strip(MapType::HttpRequestHeaders, name);
@@ -171,19 +174,28 @@ impl Plugin {
     }
 
     /// Tells the upstream what it is to know with the request in the effective context; with the
-    /// facts for which it is let through, if it is for any.
+    /// facts for which it is let through, if it is for any. What the client sent in the filter's
+    /// name is replaced, or else removed.
     fn edit(&self, facts: Option<&TokenFacts>) {
+        let map = MapType::HttpRequestHeaders;
+        let mut replaced = Vec::new();
         for edit in self.authorizer.edits(facts) {
             match edit {
-                Edit::RemoveHeader(name) => remove(MapType::HttpRequestHeaders, name),
+                Edit::RemoveHeader(name) => remove(map, name),
                 Edit::SetHeader(name, value) => {
-                    let map = MapType::HttpRequestHeaders;
-                    let _ = hostcalls::set_map_value_bytes(map, name, Some(value.as_bytes()));
+                    if hostcalls::set_map_value_bytes(map, name, Some(value.as_bytes())).is_ok() {
+                        replaced.push(name);
+                    }
                 }
                 Edit::SetFilterState(name, value) => {
                     set_filter_state(name, &value);
                 }
                 Edit::LeaveOut(omission) => self.metrics.counters.left_out(omission),
+            }
+        }
+        for name in self.authorizer.managed_headers() {
+            if !replaced.contains(&name) {
+                strip(map, name);
             }
         }
     }
@@ -260,8 +272,14 @@ impl Plugin {
                 self.edit(None);
                 passage.open();
             }
-            Decision::ServeMetadata => self.serve_metadata(),
-            Decision::Reject(rejection) => reject(rejection, to_grpc(), about),
+            Decision::ServeMetadata => {
+                self.strip_headers();
+                self.serve_metadata();
+            }
+            Decision::Reject(rejection) => {
+                self.strip_headers();
+                reject(rejection, to_grpc(), about);
+            }
         }
         self.metrics.counted();
     }

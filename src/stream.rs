@@ -39,7 +39,8 @@ impl Stream {
         }
     }
 
-    fn wait(&mut self, plugin: &Plugin, head: &HostHead, token: &UsedToken, rank: Rank) {
+    fn wait(&mut self, plugin: &Plugin, head: &HostHead<'_>, token: &UsedToken, rank: Rank) {
+        plugin.strip_headers();
         let inquiry = token.inquiry();
         let question = token.question(rank, Trace::of(head));
         let passage = self.passage.clone();
@@ -53,7 +54,13 @@ impl Stream {
         }
     }
 
-    fn carry_out(&self, plugin: &Plugin, head: &HostHead, decision: &Decision, token: &UsedToken) {
+    fn carry_out(
+        &self,
+        plugin: &Plugin,
+        head: &HostHead<'_>,
+        decision: &Decision,
+        token: &UsedToken,
+    ) {
         let digest = || Some(token.id().digest);
         let to_grpc = || is_grpc(head);
         plugin.carry_out(decision, token.subject(), digest, &self.passage, to_grpc);
@@ -63,13 +70,13 @@ impl Stream {
 impl Context for Stream {}
 
 impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _count: usize, ends_stream: bool) -> Action {
-        let head = HostHead { ends_stream };
+    fn on_http_request_headers(&mut self, count: usize, ends_stream: bool) -> Action {
         let Some(plugin) = self.plugin.clone() else {
+            let head = HostHead::new(None, count, ends_stream);
             reject(&Rejection::unconfigured(), is_grpc(&head), String::new);
             return self.passage.action();
         };
-        plugin.strip_headers();
+        let head = HostHead::new(Some(&plugin), count, ends_stream);
         let step = plugin
             .authorizer
             .on_request(&head, &HostPeer, &HostData, now);

@@ -268,6 +268,13 @@ impl Authorizer {
         self.shadow
     }
 
+    /// How many headers of a request are looked at before it is let through, if they are there.
+    pub fn headers_looked_at(&self) -> usize {
+        let line = self.rules.headers_looked_at();
+        let token = self.rules.iter().any(|(_, rule)| rule.asks().is_some());
+        line.saturating_add(token.into())
+    }
+
     /// Headers that only the filter may set: they are removed from every request.
     pub fn managed_headers(&self) -> impl Iterator<Item = &str> {
         self.forwarding.managed()

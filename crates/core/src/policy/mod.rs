@@ -137,6 +137,16 @@ impl Rules {
             .ok_or(NoRule::NoMatch)
     }
 
+    /// How many headers of a request are looked at to find its rule, if they are there.
+    pub fn headers_looked_at(&self) -> usize {
+        let looks = [
+            self.match_on_paths,
+            self.match_on_hosts,
+            self.match_on_methods,
+        ];
+        looks.into_iter().filter(|looks| *looks).count()
+    }
+
     /// Whether some rule, whatever else it goes by, names a segment that the path does not spell
     /// canonically: Envoy would choose another route for it than for the path that is named.
     fn is_misspelled(&self, path: &Path<'_>) -> bool {
