@@ -12,11 +12,23 @@ pub struct Call {
     /// For whom a name says too little.
     pub about: String,
     pub status: Status,
+    /// The host did not carry it out.
+    pub was_made_to_fail: bool,
 }
 
 impl Display for Call {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}({}) {:?}", self.name, self.about, self.status)
+    }
+}
+
+impl Call {
+    /// What can fail by itself: a stream can be gone where the root context cannot.
+    pub fn kind(&self) -> String {
+        match (self.name.as_str(), self.about.as_str()) {
+            ("set_effective_context", "root") => "set_effective_context(root)".to_owned(),
+            (name, _) => name.to_owned(),
+        }
     }
 }
 

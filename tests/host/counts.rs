@@ -69,8 +69,9 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("metadata", "head", "get_header_map_value 2, send_local_response 1"),
 ];
 
-/// With `PORTVAKT_CALLS=1` and `--nocapture` it also says what each call is about, and how many
-/// instructions each step takes: they are the same in every run of one module.
+/// With `PORTVAKT_CALLS=1` and `--nocapture` it also says what each call is about, and the fuel that
+/// each step takes: the interpreter's instructions, by whole blocks, so that what an early return
+/// leaves out of one counts too. It is the same in every run of one module.
 #[test]
 fn no_request_calls_its_host_more_often_than_is_known() {
     let is_told = std::env::var_os("PORTVAKT_CALLS").is_some();
@@ -83,7 +84,7 @@ fn no_request_calls_its_host_more_often_than_is_known() {
             let (name, step, calls) = (kind.name, phase.name, tally(&phase.calls));
             writeln!(actual, "    ({name:?}, {step:?}, {calls:?}),").unwrap();
             if is_told {
-                eprintln!("{name}: {step}: {} instructions", phase.fuel);
+                eprintln!("{name}: {step}: fuel {}", phase.fuel);
                 for call in &phase.calls {
                     eprintln!("    {call}");
                 }

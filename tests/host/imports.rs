@@ -9,7 +9,7 @@ use wasmi::{Caller, Error, Memory, Val};
 use crate::call::Call;
 use crate::status::Status;
 use crate::stream::Headers;
-use crate::vm::State;
+use crate::vm::{ROOT, State};
 
 /// What the environment holds.
 const ENVIRONMENT: &[u8] = b"NAIS_TOKEN_INTROSPECTION_ENDPOINT=http://texas/api/v1/introspect\0";
@@ -20,19 +20,19 @@ pub fn call(caller: &mut Caller<'_, State>, name: &str, params: &[Val]) -> Resul
     let Some(name) = name.strip_prefix("proxy_") else {
         return host.wasi(name);
     };
-    let position = host.state().calls.len();
-    host.state().calls.push(Call {
+    let mut call = Call {
         name: name.to_owned(),
-        about: String::new(),
+        about: host.about(name),
         status: Status::Ok,
-    });
+        was_made_to_fail: false,
+    };
+    let position = host.state().calls.len();
     let fault = host.state().fault.as_mut();
-    let fault = fault.and_then(|fault| fault(position, name));
+    let fault = fault.and_then(|fault| fault(position, &call));
+    call.was_made_to_fail = fault.is_some();
+    host.state().calls.push(call);
     let status = match fault {
-        Some(status) => {
-            host.about("made to fail");
-            status
-        }
+        Some(status) => status,
         None => host.shared(name)?,
     };
     host.state().calls[position].status = status;
@@ -68,14 +68,31 @@ impl Host<'_, '_> {
         Ok(0)
     }
 
-    fn state(&mut self) -> &mut State {
-        self.caller.data_mut()
+    /// What a call is about, for whom its name says too little.
+    fn about(&mut self, call: &str) -> String {
+        match call {
+            "get_header_map_value"
+            | "replace_header_map_value"
+            | "add_header_map_value"
+            | "remove_header_map_value"
+            | "define_metric" => self.text(1),
+            "get_property" | "set_property" => self.text(0).replace('\0', "."),
+            "get_shared_data" | "set_shared_data" => {
+                String::from_utf8_lossy(&self.bytes(0)).into_owned()
+            }
+            "set_effective_context" if self.number(0) == ROOT => "root".to_owned(),
+            "increment_metric" | "record_metric" => {
+                let id = self.number(0) as usize;
+                let world = self.state().world.borrow();
+                let metric = world.metrics.get(id);
+                metric.map(|metric| metric.name.clone()).unwrap_or_default()
+            }
+            _ => String::new(),
+        }
     }
 
-    /// Says of the call at hand what it is about.
-    fn about(&mut self, what: &str) {
-        let call = self.state().calls.last_mut().unwrap();
-        what.clone_into(&mut call.about);
+    fn state(&mut self) -> &mut State {
+        self.caller.data_mut()
     }
 
     fn number(&self, position: usize) -> u32 {

@@ -16,6 +16,8 @@
 
 mod call;
 mod counts;
+mod failures;
+mod given;
 mod imports;
 mod kinds;
 mod play;

@@ -13,7 +13,7 @@ use crate::world::World;
 pub struct Phase {
     pub name: &'static str,
     pub calls: Vec<Call>,
-    /// Instructions.
+    /// What the interpreter charged.
     pub fuel: u64,
 }
 
@@ -31,7 +31,8 @@ const RENEWED: u64 = 500;
 /// Nobody waits any longer.
 const PATIENCE: u64 = 30_000;
 
-/// Plays a request of a kind, after what was before. The fault is for its own calls.
+/// Plays a request of a kind, after what was before. The fault is for its own calls, of which there are
+/// more with one, for the log.
 pub fn play(kind: &Kind, fault: Option<Fault>) -> Played {
     let world = Rc::new(RefCell::new(World::default()));
     let configuration = kind.policy.configuration();
@@ -56,6 +57,10 @@ pub fn play(kind: &Kind, fault: Option<Fault>) -> Played {
     }
     vm.tick();
     vm.store.data_mut().calls.clear();
+    if fault.is_some() {
+        // All that there is to log.
+        world.borrow_mut().log_level = 0;
+    }
     vm.store.data_mut().fault = fault;
     let mut player = Player {
         vm,

@@ -36,6 +36,8 @@ impl Policy {
     pub fn configuration(self) -> String {
         let mut config = json!({
             "introspection": { "cluster": "texas", "endpoint": "http://texas/introspect" },
+            // So that little is prepared: the slots of so many entries.
+            "cache": { "max_entries": 8 },
         });
         for (key, value) in self.keys().as_object().unwrap() {
             config[key] = value.clone();

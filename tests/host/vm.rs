@@ -22,8 +22,8 @@ pub const ROOT: u32 = 1;
 /// More than anything takes.
 const FUEL: u64 = 1 << 60;
 
-/// What becomes of a call, by its position among all, and its name; if anything else than should.
-pub type Fault = Box<dyn FnMut(usize, &str) -> Option<Status>>;
+/// What becomes of a call, by its position among all; if anything else than should.
+pub type Fault = Box<dyn FnMut(usize, &Call) -> Option<Status>>;
 
 /// What the host knows of one VM.
 pub struct State {
@@ -201,7 +201,7 @@ impl Vm {
         }
     }
 
-    /// How many instructions were executed until now, the host's not counted.
+    /// What the interpreter has charged until now: about its instructions, without the host's.
     pub fn fuel(&self) -> u64 {
         FUEL - self.store.get_fuel().unwrap()
     }

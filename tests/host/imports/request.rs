@@ -30,7 +30,6 @@ impl Host<'_, '_> {
             "get_buffer_bytes" => self.get_buffer(),
             "get_header_map_value" => {
                 let name = self.text(1);
-                self.about(&name);
                 match self.map().map(|map| value(map, &name)) {
                     Some(Some(value)) => self.give(3, &value),
                     Some(None) => Ok(Status::NotFound),
@@ -59,7 +58,6 @@ impl Host<'_, '_> {
             }
             "get_property" => {
                 let path = self.text(0).replace('\0', ".");
-                self.about(&path);
                 let value = match self.stream() {
                     Some(stream) => stream.properties.get(&path).cloned(),
                     None => (path == "plugin_vm_id").then(|| b"portvakt".to_vec()),
@@ -71,7 +69,6 @@ impl Host<'_, '_> {
             }
             "set_property" => {
                 let (path, value) = (self.text(0), self.bytes(2));
-                self.about(&path);
                 match self.stream() {
                     Some(stream) => {
                         stream.filter_state.insert(path, value);
@@ -106,7 +103,6 @@ impl Host<'_, '_> {
 
     fn change(&mut self, call: &str) -> Status {
         let name = self.text(1);
-        self.about(&name);
         let value = (call != "remove_header_map_value").then(|| self.bytes(3));
         let Some(map) = self.map_mut() else {
             return Status::BadArgument;

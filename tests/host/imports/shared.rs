@@ -22,7 +22,6 @@ impl Host<'_, '_> {
             }
             "get_shared_data" => {
                 let key = self.bytes(0);
-                self.about(&String::from_utf8_lossy(&key));
                 let found = self.state().world.borrow().shared_data.get(&key).cloned();
                 match found {
                     Some((value, version)) => {
@@ -34,7 +33,6 @@ impl Host<'_, '_> {
             }
             "set_shared_data" => {
                 let (key, value, version) = (self.bytes(0), self.bytes(2), self.number(4));
-                self.about(&String::from_utf8_lossy(&key));
                 let mut world = self.state().world.borrow_mut();
                 let is_set = world.set_shared(key, value, version);
                 Ok(if is_set {
@@ -75,7 +73,6 @@ impl Host<'_, '_> {
             }
             "define_metric" => {
                 let name = self.text(1);
-                self.about(&name);
                 let id = self.state().world.borrow_mut().define(name);
                 self.put(3, &u32::try_from(id).unwrap().to_le_bytes())
             }
@@ -90,9 +87,6 @@ impl Host<'_, '_> {
                 } else {
                     metric.value + value
                 };
-                let about = metric.name.clone();
-                drop(world);
-                self.about(&about);
                 Ok(Status::Ok)
             }
             _ => self.request(name),
