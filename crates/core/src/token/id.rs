@@ -61,7 +61,7 @@ impl TokenKey {
 impl TokenKeys {
     /// The token's key.
     pub fn key(&self, token: &AccessToken) -> TokenKey {
-        TokenKey(self.0.hash(token.as_bytes()).as_u128())
+        TokenKey(portvakt_octets::hash(&self.0, token.as_bytes()))
     }
 }
 
