@@ -4,7 +4,7 @@
 # One cargo at a time is as fast as cargo gets: it uses every core by itself.
 .NOTPARALLEL:
 
-.PHONY: help setup build cli run demo test test-core test-deploy test-dist test-observability test-real dashboard bench lint dist image release fmt clean
+.PHONY: help setup build cli run demo test test-core test-deploy test-dist test-observability test-real dashboard bench fuzz lint dist image release fmt clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ dashboard: ## Write deploy/grafana/dashboard.json anew
 
 bench: ## Measure Envoy's CPU time per request, with the filter and without (needs wrk)
 	@dev/bench.sh
+
+fuzz: ## Fuzz the core, SECONDS=30 each target or TARGET alone (needs a C++ compiler)
+	@SECONDS="$(or $(SECONDS),30)" TARGET="$(TARGET)" dev/fuzz.sh
 
 lint: ## Check format, clippy, walls, callbacks, shell scripts and dependencies
 	@dev/lint.sh

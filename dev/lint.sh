@@ -7,9 +7,12 @@ step() { echo "== $*"; }
 
 step format
 cargo fmt --all --check
+cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 step clippy
 cargo clippy --workspace --all-targets --features real,observability --locked -- -D warnings
+# Without libFuzzer, which is C++.
+cargo clippy --manifest-path fuzz/Cargo.toml --all-targets --no-default-features --locked -- -D warnings
 
 # The adapter's exports to Envoy are compiled for WebAssembly only.
 if [ -d "$(rustc --print sysroot)/lib/rustlib/wasm32-wasip1/lib" ]; then

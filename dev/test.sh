@@ -12,6 +12,9 @@ if [ "${1:-}" = core ]; then
     exec cargo "${runner[@]}" --package portvakt-core --locked "$@"
 fi
 
+# All of them, or those that are named.
+[ "$#" -gt 0 ] || cargo test --manifest-path fuzz/Cargo.toml --no-default-features --locked
+
 ENVOY=$(dev/envoy.sh)
 dev/build-wasm.sh
 # The tests start these, and find them through the environment.
