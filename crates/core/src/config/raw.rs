@@ -214,7 +214,7 @@ pub(super) struct RawMatch {
     /// This path and all below it, by whole segments: `/api` is `/api` and `/api/x`, not `/apix`.
     #[serde(default, deserialize_with = "given")]
     pub prefix: Option<String>,
-    /// Paths like this one: in `/orders/{id}/lines/{line}` each parameter is one whole segment.
+    /// Paths like this one: in `/orders/{id}/lines/{line}` each parameter is one whole segment. At most 25 of them.
     #[serde(default, deserialize_with = "given")]
     pub template: Option<String>,
     /// Any of these methods. Default: all but `CONNECT`, because no rule sees what goes through a tunnel.

@@ -26,14 +26,25 @@ pub enum TemplateError {
     /// A parameter is not a whole segment, has no name, or an odd one; or there is a `*`.
     #[error("a template whose parameters are not whole segments like `{{id}}`")]
     Parameter,
+    /// It has more parameters than the router can tell apart.
+    #[error("a template with more than {MAX_PARAMETERS} parameters")]
+    TooMany,
 }
+
+/// With more in one route `matchit` panics.
+const MAX_PARAMETERS: usize = 25;
 
 impl Template {
     /// Parses a template.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         Path::parse(text.as_bytes())?;
         let segments = text.split('/').skip(1).map(Segment::parse);
-        Ok(Self(segments.collect::<Result<_, _>>()?))
+        let segments = segments.collect::<Result<Vec<_>, _>>()?;
+        let is_parameter = |segment: &&Segment| **segment == Segment::Parameter;
+        if segments.iter().filter(is_parameter).count() > MAX_PARAMETERS {
+            return Err(TemplateError::TooMany);
+        }
+        Ok(Self(segments))
     }
 
     /// The very path, as a template without parameters.

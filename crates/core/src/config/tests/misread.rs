@@ -132,6 +132,8 @@ fn paths() {
     let pattern = "looks like a pattern; see `prefix` and `template`";
     let regex = "looks like a regular expression";
     let template = "is a template whose parameters are not whole segments like `{id}`";
+    // As many parameters as there may be, and one more.
+    let (most, too_many) = ("/{id}".repeat(25), "/{id}".repeat(26));
     for (key, path, expected) in [
         // Express, Kong, Rails.
         ("template", "/orders/:id", Refused(parameter)),
@@ -275,6 +277,8 @@ fn paths() {
         ("prefix", "/søknad", AsItSays),
         ("template", "/orders/{order-id}/lines/{line_2}", AsItSays),
         ("template", "/v1/users:batchGet/{id}", AsItSays),
+        ("template", &most, AsItSays),
+        ("template", &too_many, Refused("more than 25 parameters")),
     ] {
         let path = quoted(path);
         let rule = format!(r#"{{"match":{{"{key}":{path}}},"require":{{}}}}"#);
