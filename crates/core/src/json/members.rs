@@ -11,6 +11,11 @@ use crate::json::text::Name;
 /// The members that matter, none of them twice: a claim of the same name in the token may be what
 /// stands there. The others are skipped, whatever is in them, without recursion.
 pub fn read(json: &str, matters: impl Fn(&str) -> bool) -> serde_json::Result<Map<String, Value>> {
+    // In a name that is read as bytes serde_json takes a control character as it is, which no JSON
+    // has (RFC 8259 section 7). Where there is none, not even a line break, there is nothing to see.
+    if json.bytes().any(|byte| byte < b' ') {
+        serde_json::from_str::<IgnoredAny>(json)?;
+    }
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let members = MembersVisitor(matters).deserialize(&mut deserializer)?;
     deserializer.end()?;

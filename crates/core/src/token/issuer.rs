@@ -56,6 +56,7 @@ mod tests {
             (r#"{"ISS":"a"}"#, None),
             (r#"["iss","a"]"#, None),
             (r#"{"iss":"a"} x"#, None),
+            ("{\"iss\":\"a\",\"x\n\":1}", None),
             (r#"{"iss":"a""#, None),
             ("", None),
         ] {

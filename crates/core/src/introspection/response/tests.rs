@@ -499,6 +499,9 @@ fn what_is_odd_matters_only_where_somebody_looks() {
         (r#""sub":"\x""#, "malformed", "malformed", "malformed"),
         (r#""sub":"\ud80""#, "malformed", "malformed", "malformed"),
         ("\"sub\":\"\n\"", "malformed", "malformed", "malformed"),
+        ("\"a\n\":1", "malformed", "malformed", "malformed"),
+        ("\"a\\n\u{1}\":1", "malformed", "malformed", "malformed"),
+        ("\n\t\"a\\n\"\r:1\n", "active", "active", "active"),
     ] {
         let body = format!(r#"{{"active":true,{member}}}"#);
         check(&wanting(&["sub"], false).0, answer(200, &body), of_named);
