@@ -1,19 +1,38 @@
 //! Fuzz targets over the core, each with an oracle.
 //!
-//! A target reads an input, has the core decide, and decides the same anew by [`naive`]: the RFCs
+//! A target reads an input, has the core decide, and decides the same anew by `naive`: the RFCs
 //! and the documents, read slowly and to the letter, without a line of the core. Where the two
 //! differ it fails. Inputs are texts, one thing a line, so that seeds and findings can be read and
 //! written by hand.
 
+mod answers;
 mod naive;
 mod text;
+mod token;
 
+pub mod claims_to_headers;
 pub mod credentials;
+pub mod issuer_selection;
+pub mod jwt_precheck;
 pub mod paths;
 
 /// What is run on an input: it panics where the core is wrong.
 pub type Target = fn(&[u8]);
 
 /// All targets, by name; each has a file in `fuzz_targets/`.
-pub const TARGETS: &[(&str, Target)] =
-    &[("credentials", credentials::check), ("paths", paths::check)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("claims_to_headers", claims_to_headers::check),
+    ("credentials", credentials::check),
+    ("issuer_selection", issuer_selection::check),
+    ("jwt_precheck", jwt_precheck::check),
+    ("paths", paths::check),
+    ("response_rfc7662", answers::check_rfc7662),
+    ("response_texas", answers::check_texas),
+];
+
+/// Runs the target of that name.
+pub fn run(name: &str, input: &[u8]) {
+    let target = TARGETS.iter().find(|(known, _)| *known == name);
+    let (_, check) = target.expect("a target of that name");
+    check(input);
+}

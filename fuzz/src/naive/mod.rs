@@ -2,6 +2,11 @@
 //!
 //! Nothing here is fast, and nothing is the core's.
 
+pub mod answer;
 pub mod b64token;
+pub mod base64url;
+pub mod claim;
 pub mod host;
+pub mod json;
+pub mod jwt;
 pub mod path;

@@ -1,0 +1,51 @@
+//! Tokens that are refused without asking about them.
+//!
+//! Input: a line `NOW LEEWAY ISSUER` (seconds; no issuer: any), then a token as in [`token`].
+//!
+//! Oracle: a JWT read to the letter. Whoever is refused is so for a reason that
+//! docs/configuration.md names, and whoever has such a reason is refused.
+
+use std::time::Duration;
+
+use portvakt_core::time::Time;
+use portvakt_core::token::jwt::{Precheck, PrecheckError};
+
+use crate::naive::jwt::{self, Hopeless};
+use crate::text::{lines, words};
+use crate::token::{access_token, token};
+
+pub fn check(input: &[u8]) {
+    let lines = lines(input, 2);
+    let words = words(lines[0]);
+    let seconds = |at: usize| words.get(at).and_then(|text| text.parse::<u32>().ok());
+    let (Some(now), Some(leeway), Some(rest)) = (seconds(0), seconds(1), lines.get(1)) else {
+        return;
+    };
+    let issuer = words.get(2).copied();
+    let token = token(rest);
+    let Some(access_token) = access_token(&token) else {
+        return;
+    };
+    let precheck = Precheck {
+        issuer: issuer.map(str::to_owned),
+        leeway: Duration::from_secs(leeway.into()),
+    };
+    let (now, leeway) = (u64::from(now) * 1000, u64::from(leeway) * 1000);
+    let found = precheck.check(&access_token, Time::from_millis(now));
+    let found = found.map_err(|error| match error {
+        PrecheckError::Parts => Hopeless::Parts,
+        PrecheckError::Json => Hopeless::Json,
+        PrecheckError::Algorithm => Hopeless::Algorithm,
+        PrecheckError::Issuer => Hopeless::Issuer,
+        PrecheckError::Time => Hopeless::Time,
+    });
+    // A double leaves something out of a time: what is at the edge within a millisecond may be
+    // either.
+    let at = |now: u64| jwt::precheck(&token, issuer, leeway, now);
+    let expected = [at(now.saturating_sub(2)), at(now), at(now + 2)];
+    assert!(
+        expected.contains(&found),
+        "{found:?}, but {:?} is right",
+        expected[1]
+    );
+}
