@@ -260,10 +260,12 @@ fn written(path: &[Step]) -> String {
     let mut text = String::new();
     for step in path {
         match step {
-            Step::Member(name) if text.is_empty() => text.push_str(name),
             Step::Member(name) => {
-                text.push('.');
-                text.push_str(name);
+                if !text.is_empty() {
+                    text.push('.');
+                }
+                // Even of no letters it is a name.
+                text.push_str(if name.is_empty() { "\"\"" } else { name });
             }
             Step::Item(index) => push_index(&mut text, *index),
         }

@@ -24,6 +24,10 @@ fn introspection() {
             Err("unknown field `clutser`"),
         ),
         (
+            r#""cluster":"c","":1"#,
+            Err("introspection.\"\": unknown field ``"),
+        ),
+        (
             r#""cluster":"c","endpoint":"ftp://idp/i""#,
             Err("introspection.endpoint: expected an http"),
         ),
