@@ -42,7 +42,8 @@ impl Leases {
     /// `fingerprint` tells apart what is asked; `owner` is random.
     pub fn new(fingerprint: Fingerprint, owner: u64) -> Self {
         Self {
-            fingerprint,
+            // A lease is no answer, not even where a slot is.
+            fingerprint: Fingerprint::of([b"lease".as_slice(), fingerprint.as_bytes()]),
             owner: owner.to_le_bytes(),
         }
     }
@@ -154,6 +155,21 @@ mod tests {
         Leases::prepare(&data);
         assert_eq!(take(&one, "a", start - 999), Theirs, "prepared once only");
         assert_eq!(data.keys(), keys);
+    }
+
+    #[test]
+    fn a_lease_is_no_answer() {
+        use crate::cache::shared::SharedCache;
+
+        let fingerprint = Fingerprint::of([b"idp".as_slice()]);
+        let (data, a) = (FakeData::default(), digest("a"));
+        Leases::new(fingerprint, 1).take(&data, &a, Time::from_millis(1));
+        let number = a.numbers(LEASES).next().unwrap();
+        let lease = data.read(&key(number)).0.unwrap();
+        let number = a.numbers(16).next().unwrap();
+        data.write(&format!("portvakt.active.{number}"), &lease, None);
+        let found = SharedCache::new(fingerprint, 1).find(&data, &a, |_| Some(()));
+        assert_eq!(found, None);
     }
 
     /// Data in which another worker is always a moment ahead.
