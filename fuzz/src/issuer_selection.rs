@@ -44,7 +44,7 @@ pub fn check(input: &[u8]) {
         config(&providers, &trusted).to_string().as_bytes(),
         &Vm {
             env: |_: &str| None,
-            has_id: true,
+            has_id: false,
         },
     ) else {
         return;
@@ -58,7 +58,6 @@ pub fn check(input: &[u8]) {
         ("authorization", &authorization),
     ]);
     let data = FakeData::default();
-    authorizer.providers().prepare(&data);
     let select = || match authorizer.on_request(&head, &head, &data, || Time::from_millis(1)) {
         Step::Introspect(used, _) => {
             let provider = authorizer.providers().get(used.provider()).unwrap();

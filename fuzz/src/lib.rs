@@ -11,10 +11,13 @@ mod text;
 mod token;
 
 pub mod claims_to_headers;
-pub mod credentials;
+pub mod configuration;
+mod credentials;
 pub mod issuer_selection;
 pub mod jwt_precheck;
 pub mod paths;
+mod requirements;
+mod shared_slots;
 
 /// What is run on an input: it panics where the core is wrong.
 pub type Target = fn(&[u8]);
@@ -22,12 +25,15 @@ pub type Target = fn(&[u8]);
 /// All targets, by name; each has a file in `fuzz_targets/`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("claims_to_headers", claims_to_headers::check),
+    ("configuration", configuration::check),
     ("credentials", credentials::check),
     ("issuer_selection", issuer_selection::check),
     ("jwt_precheck", jwt_precheck::check),
     ("paths", paths::check),
+    ("requirements", requirements::check),
     ("response_rfc7662", answers::check_rfc7662),
     ("response_texas", answers::check_texas),
+    ("shared_slots", shared_slots::check),
 ];
 
 /// Runs the target of that name.

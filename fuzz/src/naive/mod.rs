@@ -10,3 +10,5 @@ pub mod host;
 pub mod json;
 pub mod jwt;
 pub mod path;
+pub mod proto;
+pub mod requirement;

@@ -1,0 +1,49 @@
+//! `google.protobuf.Struct` in protobuf's wire format.
+
+use serde_json::{Map, Value};
+
+/// A `Struct`: a map of names and values.
+pub fn encode_struct(members: &Map<String, Value>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, value) in members {
+        let mut entry = Vec::new();
+        push(&mut entry, 1, name.as_bytes());
+        push(&mut entry, 2, &encode_value(value));
+        push(&mut bytes, 1, &entry);
+    }
+    bytes
+}
+
+fn encode_value(value: &Value) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match value {
+        Value::Null => bytes.extend([1 << 3, 0]),
+        Value::Number(number) => {
+            bytes.push(2 << 3 | 1);
+            bytes.extend(number.as_f64().unwrap().to_le_bytes());
+        }
+        Value::String(text) => push(&mut bytes, 3, text.as_bytes()),
+        Value::Bool(value) => bytes.extend([4 << 3, u8::from(*value)]),
+        Value::Object(members) => push(&mut bytes, 5, &encode_struct(members)),
+        Value::Array(items) => {
+            let mut list = Vec::new();
+            for item in items {
+                push(&mut list, 1, &encode_value(item));
+            }
+            push(&mut bytes, 6, &list);
+        }
+    }
+    bytes
+}
+
+/// A field of a known length.
+fn push(bytes: &mut Vec<u8>, field: u8, content: &[u8]) {
+    bytes.push(field << 3 | 2);
+    let mut length = content.len();
+    while length >= 128 {
+        bytes.push(u8::try_from(length % 128).unwrap() | 128);
+        length /= 128;
+    }
+    bytes.push(u8::try_from(length).unwrap());
+    bytes.extend(content);
+}
