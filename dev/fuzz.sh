@@ -79,8 +79,12 @@ table
 
 if [ "${RECORD:-}" = 1 ] && [ -f docs/reliability.md ]; then
     table >"$out/table"
-    sed -i -e '/<!-- fuzz -->/,/<!-- \/fuzz -->/{/<!-- fuzz -->/{p;r '"$out/table"'
-    };/<!-- \/fuzz -->/p;d}' docs/reliability.md
+    awk -v table="$out/table" '
+        /<!-- \/fuzz -->/ { inside = 0 }
+        !inside { print }
+        /<!-- fuzz -->/ { inside = 1; while ((getline line < table) > 0) print line }
+    ' docs/reliability.md >"$out/reliability.md"
+    cat "$out/reliability.md" >docs/reliability.md
 fi
 
 status=0
@@ -89,9 +93,9 @@ for target in "${targets[@]}"; do
     [ -f "$out/$target.found" ] && continue
     status=1
     say "$target:"
-    grep -aE -A 12 "panicked at|ERROR: libFuzzer|SUMMARY" "$out/$target.log" | head -n 30 >&2 || tail -n 20 "$out/$target.log" >&2
+    grep -aE -A 1 "panicked at|ERROR: libFuzzer" "$out/$target.log" >&2 || tail -n 20 "$out/$target.log" >&2
     file=$(sed -n 's/.*Test unit written to //p' "$out/$target.log" | tail -n 1)
-    say "it is kept${file:+ in $file}; again: $build/$host/release/$target ${file:-…}"
-    say "keep it in git when it is mended: each test run and each fuzzer begins with what is there"
+    say "it is kept${file:+ in $file}; again: ${build#"$PWD/"}/$host/release/$target ${file:-…}"
+    say "give it a name, and commit it with what mends it: it is run again each time from then on"
 done
 exit "$status"
