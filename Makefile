@@ -4,7 +4,7 @@
 # One cargo at a time is as fast as cargo gets: it uses every core by itself.
 .NOTPARALLEL:
 
-.PHONY: help setup build cli run demo test test-core test-deploy test-dist test-observability test-real dashboard bench fuzz lint dist image release fmt clean
+.PHONY: help setup build cli run demo test test-core test-deploy test-dist test-observability test-real dashboard bench fuzz soak lint dist image release fmt clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test-real: ## Run the filter with real authorization servers and clients, which 
 
 test-observability: ## Try dashboard, alerts and demo on a running gateway, with a real Prometheus
 	@dev/test-observability.sh
+
+soak: ## Send a million requests while everything goes wrong (REQUESTS, SEED, RECORD=1)
+	@dev/test.sh soak
 
 dashboard: ## Write deploy/grafana/dashboard.json anew
 	@dev/dashboard.sh

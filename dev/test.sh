@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test of the workspace but those with real servers and clients (`real`, which installs
-# them), or with `core` those of the core alone, which need neither Envoy nor the built filter. Other
-# arguments go to the test runner.
+# them) and the long one (`soak`), or with `core` those of the core alone, which need neither Envoy
+# nor the built filter. Other arguments go to the test runner.
 . "$(dirname "$0")/lib.sh"
 
 runner=(test)
@@ -24,6 +24,12 @@ if [ "${1:-}" = real ]; then
     shift
     dev/real-servers.sh
     exec cargo "${runner[@]}" --package portvakt --features real --test real --locked "$@"
+fi
+
+if [ "${1:-}" = soak ]; then
+    shift
+    # It says how far it is, which nextest would keep to itself.
+    exec cargo test --package portvakt --features soak --test soak --locked -- --nocapture "$@"
 fi
 
 export PORTVAKT_CLI="$CARGO_TARGET_DIR/debug/portvakt"

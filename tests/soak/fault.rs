@@ -1,0 +1,165 @@
+//! What goes wrong at the endpoints, in turn, and when it did.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::run::{Millis, Run};
+use crate::token::Provider;
+
+/// What an endpoint does instead of answering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// Nobody listens.
+    Down,
+    /// It takes its time; for some longer than anybody waits.
+    Slow,
+    /// It resets connections in the middle of its answers.
+    Resetting,
+    /// A 200 that is no introspection response.
+    Garbage,
+    /// A rate limit.
+    TooManyRequests,
+    /// An error of its own.
+    ServerError,
+    /// It refuses the filter itself.
+    Forbidden,
+    /// Down and up again, many times.
+    Flapping,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Down,
+        Self::Slow,
+        Self::Resetting,
+        Self::Garbage,
+        Self::TooManyRequests,
+        Self::ServerError,
+        Self::Forbidden,
+        Self::Flapping,
+    ];
+
+    /// For the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::Slow => "slow",
+            Self::Resetting => "resetting",
+            Self::Garbage => "garbage",
+            Self::TooManyRequests => "429",
+            Self::ServerError => "503",
+            Self::Forbidden => "403",
+            Self::Flapping => "flapping",
+        }
+    }
+
+    /// Whether known tokens outlive it for `stale_if_error`. Nonsense and refusals are no outage:
+    /// a token's content may cause them.
+    pub fn is_outage(self) -> bool {
+        !matches!(self, Self::Garbage | Self::Forbidden)
+    }
+}
+
+/// A part of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// What goes wrong, and where.
+    pub fault: Option<(Provider, Fault)>,
+}
+
+/// The parts of a run: each fault at one provider and then at the other, so that each has a while
+/// to recover, with a part without faults before and after.
+pub fn parts() -> Vec<Part> {
+    let at = |provider, fault| Part {
+        fault: Some((provider, fault)),
+    };
+    let faults = Fault::ALL.into_iter();
+    let mut parts = vec![Part { fault: None }];
+    parts.extend(faults.flat_map(|fault| Provider::ALL.map(|provider| at(provider, fault))));
+    parts.push(Part { fault: None });
+    parts
+}
+
+/// A fault, while it lasted.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// Where.
+    pub provider: Provider,
+    /// What.
+    pub fault: Fault,
+    /// From when on, at the earliest.
+    pub from: Millis,
+    /// Until when at the latest; the end of time, while it lasts.
+    pub until: Millis,
+}
+
+/// What goes on, for the endpoints, and what went on, for the model.
+pub struct Faults {
+    texas: watch::Sender<Option<Fault>>,
+    rfc7662: watch::Sender<Option<Fault>>,
+    windows: Mutex<Vec<Window>>,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            texas: watch::Sender::new(None),
+            rfc7662: watch::Sender::new(None),
+            windows: Mutex::default(),
+        }
+    }
+}
+
+impl Faults {
+    /// What an endpoint is to do.
+    pub fn at(&self, provider: Provider) -> &watch::Sender<Option<Fault>> {
+        match provider {
+            Provider::Texas => &self.texas,
+            Provider::Rfc7662 => &self.rfc7662,
+        }
+    }
+
+    /// What has gone wrong so far.
+    pub fn windows(&self) -> Vec<Window> {
+        self.windows.lock().unwrap().clone()
+    }
+
+    /// Plays the parts of a run.
+    pub async fn play(&self, run: &Run, parts: &[Part]) {
+        for (number, part) in parts.iter().enumerate() {
+            let end = run.due(0) + run.part * u32::try_from(number + 1).unwrap();
+            let Some((provider, fault)) = part.fault else {
+                tokio::time::sleep_until(end.into()).await;
+                continue;
+            };
+            self.windows.lock().unwrap().push(Window {
+                provider,
+                fault,
+                from: run.now(),
+                until: Millis::MAX,
+            });
+            if fault == Fault::Flapping {
+                self.flap(provider, run, end.into()).await;
+            } else {
+                self.at(provider).send_replace(Some(fault));
+                tokio::time::sleep_until(end.into()).await;
+            }
+            self.at(provider).send_replace(None);
+            self.windows.lock().unwrap().last_mut().unwrap().until = run.now();
+        }
+    }
+
+    async fn flap(&self, provider: Provider, run: &Run, end: tokio::time::Instant) {
+        const SHORTEST: Duration = Duration::from_millis(100);
+        let each = (run.part / 20).max(SHORTEST);
+        while tokio::time::Instant::now() < end {
+            self.at(provider).send_replace(Some(Fault::Down));
+            tokio::time::sleep(each).await;
+            self.at(provider).send_replace(None);
+            tokio::time::sleep(each).await;
+        }
+    }
+}
