@@ -65,21 +65,44 @@ impl Fault {
 
 /// A part of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
+pub enum Part {
+    /// Nothing goes wrong.
+    Quiet,
+    /// This goes wrong, there.
+    Fault(Provider, Fault),
+    /// Many tokens are revoked.
+    Revocations,
+    /// Many tokens expire.
+    Expirations,
+}
+
+impl Part {
     /// What goes wrong, and where.
-    pub fault: Option<(Provider, Fault)>,
+    pub fn fault(self) -> Option<(Provider, Fault)> {
+        match self {
+            Self::Fault(provider, fault) => Some((provider, fault)),
+            Self::Quiet | Self::Revocations | Self::Expirations => None,
+        }
+    }
+
+    /// For the report: what, and where.
+    pub fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Quiet => ("nothing", ""),
+            Self::Fault(provider, fault) => (fault.name(), provider.name()),
+            Self::Revocations => ("tokens are revoked", ""),
+            Self::Expirations => ("tokens expire", ""),
+        }
+    }
 }
 
 /// The parts of a run: each fault at one provider and then at the other, so that each has a while
-/// to recover, with a part without faults before and after.
+/// to recover.
 pub fn parts() -> Vec<Part> {
-    let at = |provider, fault| Part {
-        fault: Some((provider, fault)),
-    };
     let faults = Fault::ALL.into_iter();
-    let mut parts = vec![Part { fault: None }];
-    parts.extend(faults.flat_map(|fault| Provider::ALL.map(|provider| at(provider, fault))));
-    parts.push(Part { fault: None });
+    let mut parts = vec![Part::Quiet];
+    parts.extend(faults.flat_map(|fault| Provider::ALL.map(|at| Part::Fault(at, fault))));
+    parts.extend([Part::Revocations, Part::Expirations, Part::Quiet]);
     parts
 }
 
@@ -128,10 +151,10 @@ impl Faults {
     }
 
     /// Plays the parts of a run.
-    pub async fn play(&self, run: &Run, parts: &[Part]) {
-        for (number, part) in parts.iter().enumerate() {
+    pub async fn play(&self, run: &Run) {
+        for (number, part) in run.parts.iter().enumerate() {
             let end = run.due(0) + run.part * u32::try_from(number + 1).unwrap();
-            let Some((provider, fault)) = part.fault else {
+            let Some((provider, fault)) = part.fault() else {
                 tokio::time::sleep_until(end.into()).await;
                 continue;
             };

@@ -27,6 +27,7 @@ mod gateway;
 mod gateway_config;
 mod lane;
 mod model;
+mod report;
 mod run;
 mod sabotage;
 #[path = "../envoy/stats.rs"]
@@ -34,27 +35,32 @@ mod stats;
 mod tally;
 mod token;
 mod traffic;
+mod watch;
 mod wire;
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use api::Api;
 use endpoint::Endpoint;
-use fault::Faults;
+use fault::{Fault, Faults, Part};
 use gateway::Gateway;
 use gateway_config::{Around, setup};
 use lane::{Lane, Outcome, http2};
 use model::Moment;
-use run::{Run, millis};
+use report::Report;
+use run::Run;
 use sabotage::Sabotage;
 use tally::Tally;
 use token::Provider;
-use traffic::Request;
+use traffic::{Credential, Request};
+use watch::Gauge;
 
 /// Clients with a connection each.
 const HTTP1: usize = 400;
@@ -63,6 +69,10 @@ const HTTP2: usize = 8;
 /// Clients on each.
 const STREAMS: usize = 25;
 
+/// Of the requests with good tokens in use, one of so many may be answered with 503 in an outage:
+/// a worker forgets tokens.
+const FORGOTTEN: u64 = 100;
+
 /// What all clients share.
 struct Shared {
     run: Run,
@@ -70,99 +80,120 @@ struct Shared {
     tally: Tally,
     faults: Arc<Faults>,
     api: Arc<Api>,
-    parts: usize,
 }
 
 fn number(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
+    let value = Some(value).filter(|value| !value.is_empty())?;
     Some(value.parse().unwrap_or_else(|_| panic!("{name}: a number")))
+}
+
+/// At least a minute, and what two cores bear.
+fn rate(requests: u64) -> u64 {
+    number("RATE").unwrap_or_else(|| (requests / 60).clamp(1, 3000))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn soak() {
     let requests = number("REQUESTS").unwrap_or(1_000_000);
     let seed = number("SEED").unwrap_or_else(|| fastrand::u64(..1_000_000));
-    let rate = number("RATE").unwrap_or_else(|| (requests / 60).clamp(1, 3000));
+    let rate = rate(requests);
     let sabotage = std::env::var("SABOTAGE").ok();
-    let sabotage = sabotage
-        .filter(|name| !name.is_empty())
-        .map(|name| Sabotage::named(&name));
+    let sabotage = sabotage.filter(|name| !name.is_empty());
+    let sabotage = sabotage.map(|name| Sabotage::named(&name));
     eprintln!("SEED={seed} REQUESTS={requests} RATE={rate}");
 
-    let listeners = [listen().await, listen().await, listen().await];
-    let [texas, rfc7662, api_listener] = listeners;
+    let [texas, rfc7662, api_listener] = [listen().await, listen().await, listen().await];
     let around = Around {
         texas: texas.local_addr().unwrap(),
         rfc7662: rfc7662.local_addr().unwrap(),
         api: api_listener.local_addr().unwrap(),
     };
-    let parts = fault::parts();
-    let count = u32::try_from(parts.len()).unwrap();
-    let mut setup = setup(&Run::new(seed, requests, rate, count), &around);
+    let mut setup = setup(&Run::new(seed, requests, rate), &around);
     if let Some(sabotage) = sabotage {
         sabotage.configure(&mut setup.plugin);
     }
     let gateway = Gateway::start(setup).await;
 
-    let run = Run::new(seed, requests, rate, count);
-    let faults = Arc::new(Faults::default());
+    let shared = Arc::new(Shared {
+        run: Run::new(seed, requests, rate),
+        next: AtomicU64::new(0),
+        tally: Tally::default(),
+        faults: Arc::default(),
+        api: Arc::new(Api::new(requests)),
+    });
     let mut servers = JoinSet::new();
-    let api = Arc::new(Api::new(requests));
-    servers.spawn(Arc::clone(&api).serve(api_listener));
+    servers.spawn(Arc::clone(&shared.api).serve(api_listener));
+    let mut endpoints = Vec::new();
     for (provider, listener) in [(Provider::Texas, texas), (Provider::Rfc7662, rfc7662)] {
         let endpoint = Arc::new(Endpoint {
             provider,
-            run: run.clone(),
-            faults: Arc::clone(&faults),
+            run: shared.run.clone(),
+            faults: Arc::clone(&shared.faults),
             questions: AtomicU64::new(0),
             sabotage,
         });
+        endpoints.push(Arc::clone(&endpoint));
         servers.spawn(endpoint.serve(listener));
     }
-    let shared = Arc::new(Shared {
-        run,
-        next: AtomicU64::new(0),
-        tally: Tally::default(),
-        faults,
-        api,
-        parts: parts.len(),
-    });
-    let playing = Arc::clone(&shared);
-    let director = tokio::spawn(async move { playing.faults.play(&playing.run, &parts).await });
+    let mut samples = Vec::new();
+    tokio::select! {
+        () = watch::memory(&gateway, &shared.tally, &mut samples) => {}
+        () = traffic(&gateway, &shared) => {}
+    }
+    let counts = shared.tally.counts();
+    let report = Report {
+        run: &shared.run,
+        windows: &shared.faults.windows(),
+        counts: &counts,
+        samples: &samples,
+        gauges: &watch::gauges(&gateway, &shared.run, &counts).await,
+        questions: endpoints
+            .iter()
+            .map(|each| each.questions.load(Ordering::Relaxed))
+            .sum(),
+        took: shared.run.now() - shared.run.began,
+    };
+    publish(&report);
+    check(&report, &gateway);
+}
 
+async fn listen() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+/// Sends all requests, while everything goes wrong in turn.
+async fn traffic(gateway: &Gateway, shared: &Arc<Shared>) {
+    let playing = Arc::clone(shared);
+    let director = tokio::spawn(async move { playing.faults.play(&playing.run).await });
+    let progress = tell_progress(Arc::clone(shared));
     let mut lanes = JoinSet::new();
     for _ in 0..HTTP1 {
         let lane = Lane::Http1(gateway.address, None);
-        lanes.spawn(drive(lane, Arc::clone(&shared)));
+        lanes.spawn(drive(lane, Arc::clone(shared)));
     }
     for _ in 0..HTTP2 {
         let client = http2(gateway.address).await;
         for _ in 0..STREAMS {
             let lane = Lane::Http2(client.clone());
-            lanes.spawn(drive(lane, Arc::clone(&shared)));
+            lanes.spawn(drive(lane, Arc::clone(shared)));
         }
     }
     lanes.join_all().await;
     director.await.unwrap();
-
-    let counts = shared.tally.counts();
-    for words in &counts.words {
-        eprintln!("{words}");
-    }
-    for ((part, kind, status), count) in &counts.answers {
-        eprintln!("{part} {kind} {status} {count}");
-    }
-    let took = shared.run.now() - shared.run.began;
-    eprintln!(
-        "{took} ms, RSS {} kB, left {:?}",
-        gateway.memory(),
-        counts.left
-    );
-    assert_eq!((counts.wrong.len(), counts.lost.len()), (0, 0));
+    progress.abort();
 }
 
-async fn listen() -> TcpListener {
-    TcpListener::bind("127.0.0.1:0").await.unwrap()
+fn tell_progress(shared: Arc<Shared>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            let run = &shared.run;
+            let (what, at) = run.parts[run.part_at(run.now())].names();
+            let seconds = (run.now() - run.began) / 1000;
+            eprintln!("{seconds} s: {} done; {what} {at}", shared.tally.done());
+        }
+    })
 }
 
 /// One client's life.
@@ -175,34 +206,85 @@ async fn drive(mut lane: Lane, shared: Arc<Shared>) {
         }
         tokio::time::sleep_until(run.due(number).into()).await;
         let request = Request::of(run, number);
-        let sent = run.now();
-        let began = Instant::now();
+        let (sent, began) = (run.now(), Instant::now());
         let outcome = lane.send(&request).await;
-        let answered = run.now();
-        let took = began.elapsed();
-        let part = (sent - run.began) / millis(run.part);
-        let part = usize::try_from(part).unwrap().min(shared.parts - 1);
-        match outcome {
-            Outcome::Left => shared.tally.left(part),
-            Outcome::Lost(error) => {
-                let words = format!("lost after {took:?}: {error}: {request:?}");
-                shared.tally.lost(part, words);
+        let (answered, took) = (run.now(), began.elapsed());
+        let moment = Moment { sent, answered };
+        note(&shared, &request, outcome, moment, took);
+    }
+}
+
+/// Counts what a request came to, and compares it with the model.
+fn note(shared: &Shared, request: &Request, outcome: Outcome, moment: Moment, took: Duration) {
+    let Shared { run, tally, .. } = shared;
+    let part = run.part_at(moment.sent);
+    let since = moment.sent - run.began;
+    match outcome {
+        Outcome::Left => tally.left(part),
+        Outcome::Lost(error) => {
+            let words = format!("lost: {error}, at {since} ms after {took:?}: {request:?}");
+            tally.lost(part, words);
+        }
+        Outcome::Answered(answer) => {
+            tally.answer(part, request.kind(), answer.status, took);
+            if let (503, Credential::Token(token)) = (answer.status, &request.credential) {
+                tally.unavailable(token.provider, moment.answered);
             }
-            Outcome::Answered(answer) => {
-                shared
-                    .tally
-                    .answer(part, request.kind(), answer.status, took);
-                let moment = Moment { sent, answered };
-                let arrivals = shared.api.received(number);
-                let windows = shared.faults.windows();
-                let verdict = model::judge(run, &request, &answer, moment, arrivals, &windows);
-                if let Err(wrong) = verdict {
-                    let since = sent - run.began;
-                    let words =
-                        format!("wrong: {wrong}, at {since} ms after {took:?}: {request:?}");
-                    shared.tally.wrong(part, words);
-                }
+            let arrivals = shared.api.received(request.number);
+            let windows = shared.faults.windows();
+            let verdict = model::judge(run, request, &answer, moment, arrivals, &windows);
+            if let Err(wrong) = verdict {
+                let words = format!("wrong: {wrong}, at {since} ms after {took:?}: {request:?}");
+                tally.wrong(part, words);
             }
         }
+    }
+}
+
+/// Writes the report down.
+fn publish(report: &Report<'_>) {
+    let page = report.markdown();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::write(folder.join("target/soak.md"), &page).unwrap();
+    eprintln!("\n{page}");
+    for words in &report.counts.words {
+        eprintln!("{words}");
+    }
+    if std::env::var("RECORD").is_ok_and(|record| record == "1") {
+        report::record(&folder.join("docs/reliability.md"), &page);
+    }
+}
+
+/// Whether all is as it must be.
+fn check(report: &Report<'_>, gateway: &Gateway) {
+    let Report { run, counts, .. } = report;
+    let sum = |counts: &BTreeMap<usize, u64>| counts.values().sum::<u64>();
+    assert_eq!(sum(&counts.wrong), 0, "wrong answers");
+    assert_eq!(sum(&counts.lost), 0, "requests without an answer");
+    let wrong: Vec<_> = report
+        .gauges
+        .iter()
+        .filter(|gauge| !Gauge::is_right(gauge))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    let grown = watch::growth(&watch::tenths(report.samples, run.requests));
+    assert!(grown <= watch::MAY_GROW, "Envoy has grown by {grown} kB");
+    let log = gateway.log();
+    assert!(
+        !log.contains("panicked") && !log.contains("[critical]"),
+        "{log}"
+    );
+    for (number, part) in run.parts.iter().enumerate() {
+        let Part::Fault(_, fault) = part else {
+            continue;
+        };
+        assert!(counts.in_part(number, 503) > 0, "{part:?} hurt nobody");
+        let in_use = counts.of(number, "good token in use");
+        let out = counts.with(number, "good token in use", 503);
+        let outlives = fault.is_outage() && *fault != Fault::Slow;
+        assert!(
+            !outlives || out * FORGOTTEN <= in_use,
+            "{part:?}: {out} of {in_use} known tokens"
+        );
     }
 }

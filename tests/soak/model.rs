@@ -38,17 +38,16 @@ pub fn allowed(run: &Run, request: &Request, moment: Moment, faults: &[Window]) 
         Route::Odd => return vec![400],
         Route::Read | Route::Write | Route::Any | Route::Order | Route::TexasOnly => {}
     }
+    let asks = |provider| request.route != Route::TexasOnly || provider == Provider::Texas;
     match &request.credential {
         Credential::None | Credential::OtherScheme => vec![401],
         Credential::Malformed(_) | Credential::Twice(_) => vec![400],
-        Credential::Junk(_) if request.route == Route::TexasOnly => vec![401],
-        Credential::Junk(_) if fails(Provider::Rfc7662, moment, faults) => vec![401, 503],
-        Credential::Junk(_) => vec![401],
-        Credential::Token(token)
-            if request.route == Route::TexasOnly && token.provider != Provider::Texas =>
-        {
-            vec![401]
+        Credential::Junk(_) => {
+            let provider = Provider::Rfc7662;
+            let is_known = !asks(provider) || !fails(provider, moment, faults);
+            if is_known { vec![401] } else { vec![401, 503] }
         }
+        Credential::Token(token) if !asks(token.provider) => vec![401],
         Credential::Token(token) => of_token(run, token, request.route, moment, faults),
     }
 }
@@ -158,16 +157,8 @@ pub fn judge(
     if answer.client != client {
         return Err(format!("the API takes it for {:?}", answer.client));
     }
-    let challenge = challenge(request, answer.status);
     let found = answer.challenge.as_deref();
-    let is_right = match challenge {
-        None => found.is_none(),
-        Some(None) => found.is_some_and(|found| !found.contains("error=")),
-        Some(Some(error)) => {
-            found.is_some_and(|found| found.contains(&format!("error=\"{error}\"")))
-        }
-    };
-    if !is_right {
+    if !challenges(request, answer.status).fits(found) {
         return Err(format!("{}, with the challenge {found:?}", answer.status));
     }
     if answer.says_when != (answer.status == 503) {
@@ -179,16 +170,235 @@ pub fn judge(
     Ok(())
 }
 
-/// Whether there is a challenge, and with which `error`.
-fn challenge(request: &Request, status: u16) -> Option<Option<&'static str>> {
-    match (status, request.route) {
-        (401, _) => Some(match request.credential {
-            Credential::None | Credential::OtherScheme => None,
-            _ => Some("invalid_token"),
-        }),
-        (400, Route::Odd) | (403, Route::Nothing) => None,
-        (400, _) => Some(Some("invalid_request")),
-        (403, _) => Some(Some("insufficient_scope")),
-        _ => None,
+/// What is said of the challenge (docs/configuration.md, "Answers").
+enum Challenge {
+    /// There is none.
+    None,
+    /// One without `error`.
+    Plain,
+    /// One with this `error`.
+    Error(&'static str),
+}
+
+impl Challenge {
+    fn fits(&self, found: Option<&str>) -> bool {
+        match (self, found) {
+            (Self::None, found) => found.is_none(),
+            (Self::Plain | Self::Error(_), None) => false,
+            (Self::Plain, Some(found)) => !found.contains("error="),
+            (Self::Error(error), Some(found)) => found.contains(&format!("error=\"{error}\"")),
+        }
+    }
+}
+
+fn challenges(request: &Request, status: u16) -> Challenge {
+    match (status, request.route, &request.credential) {
+        (401, _, Credential::None | Credential::OtherScheme) => Challenge::Plain,
+        (401, ..) => Challenge::Error("invalid_token"),
+        (400, route, _) if route != Route::Odd => Challenge::Error("invalid_request"),
+        (403, route, _) if route != Route::Nothing => Challenge::Error("insufficient_scope"),
+        _ => Challenge::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Fault;
+    use crate::token::Fate;
+
+    /// Parts of ten seconds: `max_ttl` is 4.5 s, `inactive_ttl` 1 s, `stale_if_error` 12 s.
+    fn run() -> Run {
+        Run::new(1, 200_000, 1000)
+    }
+
+    const EVER: i64 = 1_000_000;
+
+    fn at(run: &Run, offset: i64) -> Millis {
+        run.began.saturating_add_signed(offset)
+    }
+
+    /// A token of Texas with `api:read` that is active between these two, and the request for it.
+    fn request(run: &Run, route: Route, active: (i64, i64), expires_at: i64) -> Request {
+        Request {
+            number: 0,
+            route,
+            method: "POST",
+            is_in_use: false,
+            credential: Credential::Token(Box::new(Token {
+                index: 7,
+                provider: Provider::Texas,
+                fate: Fate::Good,
+                active: (at(run, active.0), at(run, active.1)),
+                expires_at: at(run, expires_at),
+                scope: "api:read other",
+                consumer: CONSUMERS[1],
+            })),
+            body: 3,
+            leaves_after: None,
+        }
+    }
+
+    #[test]
+    fn what_may_be_answered() {
+        let run = run();
+        let fault = |provider, fault, from, until| Window {
+            provider,
+            fault,
+            from: at(&run, from),
+            until: at(&run, until),
+        };
+        let none: &[Window] = &[];
+        let down = &[fault(Provider::Texas, Fault::Down, 12_000, 15_000)][..];
+        let garbage = &[fault(Provider::Texas, Fault::Garbage, 12_000, 15_000)][..];
+        let elsewhere = &[fault(Provider::Rfc7662, Fault::Down, 12_000, 15_000)][..];
+        let good = (-EVER, EVER, EVER);
+        let revoked = (-EVER, 10_000, EVER);
+        let expires = (-EVER, 10_000, 10_000);
+        let granted = (10_000, EVER, EVER);
+        let never = (-EVER, -EVER, EVER);
+        for (route, (from, until, exp), sent, answered, faults, expected) in [
+            (Route::Read, good, 0, 10, none, &[200][..]),
+            (Route::Write, good, 0, 10, none, &[403]),
+            (Route::Order, good, 0, 10, none, &[403]),
+            (Route::Any, good, 0, 10, none, &[200]),
+            (Route::Open, never, 0, 10, none, &[200]),
+            (Route::Nothing, good, 0, 10, none, &[403]),
+            (Route::Odd, good, 0, 10, none, &[400]),
+            (Route::Read, never, 0, 10, none, &[401]),
+            // Revoked: no longer than it is remembered, and in an outage for longer.
+            (Route::Read, revoked, 9_000, 9_999, none, &[200]),
+            (Route::Read, revoked, 9_000, 10_000, none, &[200, 401]),
+            (Route::Read, revoked, 14_549, 14_560, none, &[200, 401]),
+            (Route::Read, revoked, 14_550, 14_560, none, &[401]),
+            (Route::Write, revoked, 14_549, 14_560, none, &[403, 401]),
+            (Route::Read, revoked, 14_550, 14_560, elsewhere, &[401]),
+            (Route::Read, revoked, 14_550, 14_560, garbage, &[401, 503]),
+            (Route::Read, revoked, 14_550, 14_560, down, &[200, 401, 503]),
+            (Route::Read, revoked, 17_001, 17_002, down, &[200, 401]),
+            (Route::Read, revoked, 22_000, 22_002, down, &[200, 401]),
+            (Route::Read, revoked, 22_001, 22_002, down, &[401]),
+            // Expired: never, but for what is on its way.
+            (Route::Read, expires, 9_000, 9_999, none, &[200]),
+            (Route::Read, expires, 10_999, 11_000, none, &[200, 401]),
+            (Route::Read, expires, 11_000, 11_000, none, &[401]),
+            (Route::Read, expires, 13_000, 13_001, down, &[401, 503]),
+            // Not yet active: as long as that is remembered.
+            (Route::Read, granted, 9_000, 9_999, none, &[401]),
+            (Route::Read, granted, 9_000, 10_000, none, &[200, 401]),
+            (Route::Read, granted, 11_049, 11_060, none, &[200, 401]),
+            (Route::Read, granted, 11_050, 11_060, none, &[200]),
+            // Faults.
+            (Route::Read, good, 11_000, 11_999, down, &[200]),
+            (Route::Read, good, 11_000, 12_000, down, &[200, 503]),
+            (Route::Read, good, 17_000, 17_010, down, &[200, 503]),
+            (Route::Read, good, 17_001, 17_010, down, &[200]),
+            (Route::Read, good, 13_000, 13_010, elsewhere, &[200]),
+        ] {
+            let request = request(&run, route, (from, until), exp);
+            let moment = Moment {
+                sent: at(&run, sent),
+                answered: at(&run, answered),
+            };
+            let found = allowed(&run, &request, moment, faults);
+            assert_eq!(
+                found, expected,
+                "{route:?} {sent} {answered} {from} {until} {faults:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_about_an_answer() {
+        let run = run();
+        let passed = || Answer {
+            status: 200,
+            received: Some(3),
+            client: Some("client-7".to_owned()),
+            challenge: None,
+            says_when: false,
+        };
+        let refused = |status, challenge: &str| Answer {
+            status,
+            challenge: (!challenge.is_empty()).then(|| challenge.to_owned()),
+            ..Answer::default()
+        };
+        let scope = r#"Bearer realm="soak", error="insufficient_scope", scope="api:write""#;
+        let token = r#"Bearer realm="soak", error="invalid_token""#;
+        for (route, answer, arrivals, is_right) in [
+            (Route::Read, passed(), 1, true),
+            (Route::Write, passed(), 1, false),
+            (Route::Read, passed(), 2, false),
+            (Route::Read, passed(), 0, false),
+            (
+                Route::Read,
+                Answer {
+                    received: Some(2),
+                    ..passed()
+                },
+                1,
+                false,
+            ),
+            (
+                Route::Read,
+                Answer {
+                    received: None,
+                    ..passed()
+                },
+                1,
+                false,
+            ),
+            (
+                Route::Read,
+                Answer {
+                    client: None,
+                    ..passed()
+                },
+                1,
+                false,
+            ),
+            (
+                Route::Open,
+                Answer {
+                    client: None,
+                    ..passed()
+                },
+                1,
+                true,
+            ),
+            (Route::Open, passed(), 1, false),
+            (
+                Route::Read,
+                Answer {
+                    client: Some("client-8".to_owned()),
+                    ..passed()
+                },
+                1,
+                false,
+            ),
+            (Route::Write, refused(403, scope), 0, true),
+            (Route::Write, refused(403, scope), 1, false),
+            (Route::Write, refused(403, token), 0, false),
+            (Route::Write, refused(403, ""), 0, false),
+            (Route::Write, refused(401, token), 0, false),
+            (Route::Nothing, refused(403, ""), 0, true),
+            (
+                Route::Read,
+                Answer {
+                    says_when: true,
+                    ..refused(503, "")
+                },
+                0,
+                false,
+            ),
+        ] {
+            let request = request(&run, route, (-EVER, EVER), EVER);
+            let moment = Moment {
+                sent: at(&run, 0),
+                answered: at(&run, 1),
+            };
+            let found = judge(&run, &request, &answer, moment, arrivals, &[]);
+            assert_eq!(found.is_ok(), is_right, "{route:?} {answer:?}: {found:?}");
+        }
     }
 }

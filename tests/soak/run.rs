@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::fault::{Part, parts};
+
 /// All times of a run are milliseconds since 1970, as the filter has them, read from one clock.
 pub type Millis = u64;
 
@@ -19,7 +21,9 @@ pub struct Run {
     pub rate: u64,
     /// When it began.
     pub began: Millis,
-    /// How long each fault lasts.
+    /// What happens in its course.
+    pub parts: Vec<Part>,
+    /// How long each of them lasts.
     pub part: Duration,
     clock: Instant,
 }
@@ -28,8 +32,10 @@ pub struct Run {
 const REQUESTS_PER_TOKEN: u64 = 20;
 
 impl Run {
-    /// A run that begins now and has `parts` parts.
-    pub fn new(seed: u64, requests: u64, rate: u64, parts: u32) -> Self {
+    /// A run that begins now.
+    pub fn new(seed: u64, requests: u64, rate: u64) -> Self {
+        let parts = parts();
+        let count = u32::try_from(parts.len()).unwrap();
         let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let whole = Duration::from_millis(requests * 1000 / rate);
         Self {
@@ -38,7 +44,8 @@ impl Run {
             tokens: (requests / REQUESTS_PER_TOKEN).max(100),
             rate,
             began: u64::try_from(began.unwrap().as_millis()).unwrap(),
-            part: whole / parts,
+            parts,
+            part: whole / count,
             clock: Instant::now(),
         }
     }
@@ -51,6 +58,18 @@ impl Run {
     /// How long it is to last.
     pub fn whole(&self) -> Duration {
         Duration::from_millis(self.requests * 1000 / self.rate)
+    }
+
+    /// When the part begins that is the only one of its kind.
+    pub fn beginning(&self, part: Part) -> Millis {
+        let number = self.parts.iter().position(|each| *each == part);
+        self.began + millis(self.part) * u64::try_from(number.unwrap()).unwrap()
+    }
+
+    /// Which part that time is in, by number.
+    pub fn part_at(&self, time: Millis) -> usize {
+        let number = (time - self.began) / millis(self.part);
+        usize::try_from(number).unwrap().min(self.parts.len() - 1)
     }
 
     /// When that request is due, counted from the beginning.
@@ -85,7 +104,7 @@ impl Run {
     /// `cache.stale_if_error`: an outage is longer than what is remembered without, but known
     /// tokens outlive it.
     pub fn stale_if_error(&self) -> Duration {
-        whole_millis(self.part.mul_f64(0.8))
+        whole_millis(self.part.mul_f64(1.2))
     }
 }
 

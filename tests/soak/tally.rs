@@ -5,6 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::run::Millis;
+use crate::token::Provider;
+
 /// Counted by all clients at once.
 #[derive(Default)]
 pub struct Tally {
@@ -25,6 +28,8 @@ pub struct Counts {
     pub lost: BTreeMap<usize, u64>,
     /// Wrong answers, by part.
     pub wrong: BTreeMap<usize, u64>,
+    /// When which provider's tokens were answered with 503.
+    pub unavailable: Vec<(Provider, Millis)>,
     /// The first of what is wrong or lost, in words.
     pub words: Vec<String>,
 }
@@ -50,6 +55,11 @@ impl Tally {
         let micros = u32::try_from(took.as_micros()).unwrap();
         counts.micros.entry(part).or_default().push(micros);
         self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A 503 about a token of that provider.
+    pub fn unavailable(&self, provider: Provider, at: Millis) {
+        self.counts.lock().unwrap().unavailable.push((provider, at));
     }
 
     /// What is wrong about an answer.
@@ -83,10 +93,37 @@ impl Counts {
 
     /// Answers with that status.
     pub fn with_status(&self, status: u16) -> u64 {
+        self.sum(|_, _, found| found == status)
+    }
+
+    /// Answers to that kind of request.
+    pub fn of_kind(&self, kind: &str) -> u64 {
+        self.sum(|_, found, _| found == kind)
+    }
+
+    /// Answers to that kind of request with that status.
+    pub fn of_kind_and_status(&self, kind: &str, status: u16) -> u64 {
+        self.sum(|_, of, with| of == kind && with == status)
+    }
+
+    /// Answers in that part with that status.
+    pub fn in_part(&self, part: usize, status: u16) -> u64 {
+        self.sum(|of, _, with| of == part && with == status)
+    }
+
+    /// Answers in that part to that kind of request.
+    pub fn of(&self, part: usize, kind: &str) -> u64 {
+        self.sum(|of, found, _| of == part && found == kind)
+    }
+
+    /// Answers in that part to that kind of request with that status.
+    pub fn with(&self, part: usize, kind: &str, status: u16) -> u64 {
+        self.sum(|of, found, with| of == part && found == kind && with == status)
+    }
+
+    fn sum(&self, is_meant: impl Fn(usize, &str, u16) -> bool) -> u64 {
         let answers = self.answers.iter();
-        answers
-            .filter(|((_, _, found), _)| *found == status)
-            .map(|(_, count)| count)
-            .sum()
+        let meant = answers.filter(|((part, kind, status), _)| is_meant(*part, kind, *status));
+        meant.map(|(_, count)| count).sum()
     }
 }

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
+use crate::fault::Part;
 use crate::run::{Millis, Run, millis};
 
 /// Who is asked about a token.
@@ -85,7 +86,14 @@ impl Token {
         };
         let scope = SCOPES[[0, 0, 0, 1, 1, 2, 3][random.usize(..7)]];
         let consumer = CONSUMERS[random.usize(..3)];
-        let moment = run.began + random.u64(..millis(run.whole()).max(1));
+        let half = millis(run.part / 2).max(1);
+        let moment = match fate {
+            Fate::Expiring if random.bool() => {
+                run.beginning(Part::Expirations) + random.u64(..half)
+            }
+            Fate::Revoked if random.bool() => run.beginning(Part::Revocations) + random.u64(..half),
+            _ => run.began + random.u64(..millis(run.whole()).max(1)),
+        };
         let (from, never) = (run.began - FOREVER, run.began + FOREVER);
         let in_full_seconds = |at: Millis| at / 1000 * 1000;
         let (active, expires_at) = match fate {

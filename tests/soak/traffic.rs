@@ -53,6 +53,8 @@ pub struct Request {
     pub route: Route,
     /// How.
     pub method: &'static str,
+    /// Whether its token is one of a few that are always in use.
+    pub is_in_use: bool,
     /// With which credentials.
     pub credential: Credential,
     /// How long its body is.
@@ -91,10 +93,9 @@ impl Request {
             _ => Route::Odd,
         };
         let method = match (route, random.u8(..10)) {
-            (Route::Write, 0..7) => "POST",
-            (Route::Write, _) => "PUT",
+            (Route::Write, 7..) => "PUT",
+            (Route::Write, _) | (Route::Order | Route::Any, 0..3) => "POST",
             (Route::Read, 0) => "HEAD",
-            (Route::Order | Route::Any, 0..3) => "POST",
             _ => "GET",
         };
         let body = match (method, random.u8(..100)) {
@@ -103,20 +104,25 @@ impl Request {
             (_, 0..3) => 100_000,
             _ => random.usize(..2000),
         };
+        let leaves_after =
+            (random.u8(..100) == 0).then(|| Duration::from_micros(random.u64(..20_000)));
+        let is_in_use = random.u8(..100) < OFTEN;
+        let few = (run.tokens / FEW).max(1);
+        let of = if is_in_use { few } else { run.tokens };
+        let token = Box::new(Token::of(run, random.u64(..of)));
         let credential = match random.u8(..100) {
             0..2 => Credential::None,
             2 => Credential::OtherScheme,
             3..5 => Credential::Malformed(random.usize(..4)),
-            5 => Credential::Twice(Box::new(token(run, &mut random))),
+            5 => Credential::Twice(token),
             6..8 => Credential::Junk(format!("junk.{number:x}.{:x}", random.u64(..))),
-            _ => Credential::Token(Box::new(token(run, &mut random))),
+            _ => Credential::Token(token),
         };
-        let leaves_after =
-            (random.u8(..100) == 0).then(|| Duration::from_micros(random.u64(..20_000)));
         Self {
             number,
             route,
             method,
+            is_in_use,
             credential,
             body,
             leaves_after,
@@ -174,6 +180,7 @@ impl Request {
                 "token of another provider"
             }
             (Credential::Token(token), _) => match token.fate {
+                Fate::Good if self.is_in_use => "good token in use",
                 Fate::Good => "good token",
                 Fate::Expiring => "token that expires",
                 Fate::Revoked => "token that is revoked",
@@ -182,13 +189,4 @@ impl Request {
             },
         }
     }
-}
-
-fn token(run: &Run, random: &mut fastrand::Rng) -> Token {
-    let few = (run.tokens / FEW).max(1);
-    let index = match random.u8(..100) < OFTEN {
-        true => random.u64(..few),
-        false => random.u64(..run.tokens),
-    };
-    Token::of(run, index)
 }

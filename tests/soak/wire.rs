@@ -60,10 +60,9 @@ impl Wire {
                 return Ok(Some(message));
             }
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return match self.buffer.is_empty() {
-                    true => Ok(None),
-                    false => Err(ErrorKind::UnexpectedEof.into()),
-                };
+                let is_between = self.buffer.is_empty();
+                let cut_off = || ErrorKind::UnexpectedEof.into();
+                return if is_between { Ok(None) } else { Err(cut_off()) };
             }
         }
     }
