@@ -61,7 +61,7 @@ impl Sabotage {
             Self::Expiry => {
                 said.as_object_mut().unwrap().remove("exp");
             }
-            Self::Claims if token.index.is_multiple_of(1000) => {
+            Self::Claims if token.index.is_multiple_of(10) => {
                 said["client_id"] = json!("client-1");
             }
             Self::Claims | Self::Revocation | Self::Scope | Self::Outage | Self::Stale => {}

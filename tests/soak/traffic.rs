@@ -105,7 +105,7 @@ impl Request {
             _ => random.usize(..2000),
         };
         let leaves_after =
-            (random.u8(..100) == 0).then(|| Duration::from_micros(random.u64(..20_000)));
+            (random.u8(..100) < 3).then(|| Duration::from_micros(random.u64(..10_000)));
         let is_in_use = random.u8(..100) < OFTEN;
         let few = (run.tokens / FEW).max(1);
         let of = if is_in_use { few } else { run.tokens };
