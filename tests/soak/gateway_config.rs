@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::gateway::{CONNECTION_MANAGER, Setup, at, shipped_config};
+use crate::gateway::{CONNECTION_MANAGER, PausedHead, Setup, at, shipped_config};
 use crate::run::{Run, TIMEOUT, millis};
 use crate::token::{CONSUMERS, ISSUER, Provider};
 
@@ -44,9 +44,19 @@ pub fn setup(run: &Run, around: &Around) -> Setup {
         // Each fault is a line for each worker and provider.
         log_level: "error",
         workers: WORKERS,
+        paused_head: paused_head(run),
         api: Some(around.api),
         endpoint: Some(around.texas),
         ..Setup::default()
+    }
+}
+
+/// Every second seed has it the other way, in which bodies come to the filter while it waits.
+pub fn paused_head(run: &Run) -> PausedHead {
+    if run.seed.is_multiple_of(2) {
+        PausedHead::HoldsItself
+    } else {
+        PausedHead::HoldsAll
     }
 }
 

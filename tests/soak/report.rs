@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::fault::{Part, Window};
-use crate::gateway_config::WORKERS;
-use crate::run::{Run, millis};
+use crate::gateway::PausedHead;
+use crate::gateway_config::{WORKERS, paused_head};
+use crate::run::Run;
 use crate::tally::Counts;
 use crate::watch::{Gauge, Sample, growth, tenths};
 
@@ -51,7 +52,8 @@ impl Report<'_> {
             page,
             "`SEED={seed} REQUESTS={requests} RATE={rate} make soak`, {}.\n\n\
              {} requests over {} tokens by {WORKERS} workers in {} s, {} callouts. \
-             **Wrong: {}. Lost: {}.** Left by their clients: {}.\n\n",
+             **Wrong: {}. Lost: {}.** Left by their clients: {}. \
+             `allow_on_headers_stop_iteration: {}`.\n\n",
             machine(),
             thousands(*requests),
             thousands(*tokens),
@@ -60,6 +62,7 @@ impl Report<'_> {
             sum(&counts.wrong),
             sum(&counts.lost),
             thousands(sum(&counts.left)),
+            paused_head(self.run) == PausedHead::HoldsItself,
         );
     }
 
@@ -96,12 +99,12 @@ impl Report<'_> {
         let Some((provider, fault)) = part.fault() else {
             return String::new();
         };
-        let mut windows = self.windows.iter();
-        let window = windows.find(|each| each.provider == provider && each.fault == fault);
-        let until = window.unwrap().until;
+        let here = || self.windows.iter().filter(|each| each.provider == provider);
+        let until = here().find(|each| each.fault == fault).unwrap().until;
+        let next = here().map(|each| each.from).find(|from| *from > until);
         let outs = self.counts.unavailable.iter();
         let after = outs.filter(|(found, at)| {
-            *found == provider && (until..until + millis(self.run.part)).contains(at)
+            *found == provider && (until..next.unwrap_or(u64::MAX)).contains(at)
         });
         let last = after.map(|(_, at)| at - until).max();
         last.unwrap_or_default().to_string()
@@ -153,7 +156,7 @@ impl Report<'_> {
             } else {
                 format!("{from} to {to}")
             };
-            let _ = writeln!(page, "| `{}` | {} | {expected} |", gauge.name, gauge.found);
+            let _ = writeln!(page, "| `{}` | {} | {expected} |", gauge.label, gauge.found);
         }
     }
 }

@@ -54,8 +54,10 @@ pub fn growth(tenths: &[u64]) -> u64 {
 /// A value of Envoy's or the filter's own, and what it may be.
 #[derive(Debug, Clone)]
 pub struct Gauge {
-    /// Its name.
-    pub name: String,
+    /// What it is called in the documents.
+    pub label: String,
+    /// What Envoy calls it.
+    name: String,
     /// What it came to.
     pub found: u64,
     /// What it may be.
@@ -63,6 +65,25 @@ pub struct Gauge {
 }
 
 impl Gauge {
+    fn new(label: &str, name: &str, expected: RangeInclusive<u64>) -> Self {
+        Self {
+            label: label.to_owned(),
+            name: name.to_owned(),
+            found: 0,
+            expected,
+        }
+    }
+
+    /// Nothing of it may be left.
+    fn none(name: &str) -> Self {
+        Self::new(name, name, 0..=0)
+    }
+
+    fn decisions(result: &str, expected: RangeInclusive<u64>) -> Self {
+        let label = format!("portvakt_decisions_total{{result=\"{result}\"}}");
+        Self::new(&label, &stats::decisions(result, "*"), expected)
+    }
+
     /// Whether it is what it may be.
     pub fn is_right(&self) -> bool {
         self.expected.contains(&self.found)
@@ -71,17 +92,11 @@ impl Gauge {
 
 /// Waits until everything is over, and tells what the gateway holds then.
 pub async fn gauges(gateway: &Gateway, run: &Run, counts: &Counts) -> Vec<Gauge> {
-    const PATIENCE: usize = 1500;
-    let mut gauges = Vec::new();
-    for _ in 0..PATIENCE {
-        gauges.clear();
-        for (name, expected) in expected(run, counts) {
-            let found = gateway.stat(&name).await;
-            gauges.push(Gauge {
-                name,
-                found,
-                expected,
-            });
+    const LOOKS: usize = 500;
+    let mut gauges = expected(run, counts);
+    for _ in 0..LOOKS {
+        for gauge in &mut gauges {
+            gauge.found = gateway.stat(&gauge.name).await;
         }
         if gauges.iter().all(Gauge::is_right) {
             break;
@@ -91,35 +106,34 @@ pub async fn gauges(gateway: &Gateway, run: &Run, counts: &Counts) -> Vec<Gauge>
     gauges
 }
 
-fn expected(run: &Run, counts: &Counts) -> Vec<(String, RangeInclusive<u64>)> {
-    let none = |name: &str| (name.to_owned(), 0..=0);
+fn expected(run: &Run, counts: &Counts) -> Vec<Gauge> {
     let mut all = vec![
-        none("http.gateway.downstream_rq_active"),
-        none("http.gateway.downstream_cx_active"),
-        none("wasm.portvakt.vm_reload_*"),
+        Gauge::none("http.gateway.downstream_rq_active"),
+        Gauge::none("http.gateway.downstream_cx_active"),
+        Gauge::none("wasm.portvakt.vm_reload_*"),
     ];
     let clusters = Provider::ALL.map(Provider::name).into_iter().chain(["api"]);
     for cluster in clusters {
         for gauge in ["upstream_rq_active", "upstream_rq_pending_active"] {
-            all.push(none(&format!("cluster.{cluster}.{gauge}")));
+            all.push(Gauge::none(&format!("cluster.{cluster}.{gauge}")));
         }
     }
     // Of the active and of the inactive tokens each.
-    let entries = u64::from(WORKERS) * 2 * run.max_entries();
-    all.push(("wasmcustom.portvakt_cache_entries".to_owned(), 1..=entries));
+    let entries = 1..=u64::from(WORKERS) * 2 * run.max_entries();
+    let name = "portvakt_cache_entries";
+    all.push(Gauge::new(name, &format!("wasmcustom.{name}"), entries));
     // Whether a client that left was let in, nobody knows.
     let left: u64 = counts.left.values().sum();
     let passed = counts.with_status(200);
-    all.push((stats::decisions("allow", "*"), passed..=passed + left));
+    all.push(Gauge::decisions("allow", passed..=passed + left));
     let out = counts.with_status(503);
-    all.push((stats::decisions("error", "*"), out..=out + left));
+    all.push(Gauge::decisions("error", out..=out + left));
     // Envoy itself refuses some paths.
     let odd = counts.of_kind("ambiguous path");
-    let refused = [400, 401, 403].map(|status| counts.with_status(status));
-    let refused: u64 = refused.iter().sum();
-    all.push((
-        stats::decisions("deny", "*"),
-        refused - odd..=refused + left,
-    ));
+    let refused: u64 = [400, 401, 403]
+        .map(|status| counts.with_status(status))
+        .iter()
+        .sum();
+    all.push(Gauge::decisions("deny", refused - odd..=refused + left));
     all
 }
