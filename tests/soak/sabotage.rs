@@ -17,18 +17,24 @@ pub enum Sabotage {
     Claims,
     /// An outage opens the gate.
     Outage,
-    /// What is known does not outlive an outage's end.
+    /// What is known in an outage counts for ever.
     Stale,
+    /// What is known does not outlive its `max_ttl` in an outage.
+    Forgetful,
+    /// What clients say in the filter's name reaches the API.
+    Forwarding,
 }
 
 impl Sabotage {
-    const ALL: [(&str, Self); 6] = [
+    const ALL: [(&str, Self); 8] = [
         ("revocation", Self::Revocation),
         ("expiry", Self::Expiry),
         ("scope", Self::Scope),
         ("claims", Self::Claims),
         ("outage", Self::Outage),
         ("stale", Self::Stale),
+        ("forgetful", Self::Forgetful),
+        ("forwarding", Self::Forwarding),
     ];
 
     /// By its name.
@@ -45,6 +51,10 @@ impl Sabotage {
         match self {
             Self::Revocation => plugin["cache"]["max_ttl"] = json!("24h"),
             Self::Stale => plugin["cache"]["stale_if_error"] = json!("24h"),
+            Self::Forgetful => plugin["cache"]["stale_if_error"] = json!("0s"),
+            Self::Forwarding => {
+                plugin.as_object_mut().unwrap().remove("forward");
+            }
             Self::Scope => {
                 let rules = plugin["rules"].as_array_mut().unwrap();
                 let mut write = rules.iter_mut().filter(|rule| rule["name"] == "write");
@@ -64,7 +74,13 @@ impl Sabotage {
             Self::Claims if token.index.is_multiple_of(10) => {
                 said["client_id"] = json!("client-1");
             }
-            Self::Claims | Self::Revocation | Self::Scope | Self::Outage | Self::Stale => {}
+            Self::Claims
+            | Self::Revocation
+            | Self::Scope
+            | Self::Outage
+            | Self::Stale
+            | Self::Forgetful
+            | Self::Forwarding => {}
         }
     }
 }
