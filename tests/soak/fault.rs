@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::run::{Millis, Run};
+use crate::run::{Millis, Run, millis};
 use crate::token::Provider;
 
 /// What an endpoint does instead of answering.
@@ -27,10 +27,13 @@ pub enum Fault {
     Forbidden,
     /// Down and up again, many times.
     Flapping,
+    /// None of the endpoint's: the machine has so little time that requests are sent late. Then
+    /// questions run into their timeouts, and many of them wait for their turn.
+    Overload,
 }
 
 impl Fault {
-    /// All of them.
+    /// All that are made.
     pub const ALL: [Self; 8] = [
         Self::Down,
         Self::Slow,
@@ -53,6 +56,7 @@ impl Fault {
             Self::ServerError => "503",
             Self::Forbidden => "403",
             Self::Flapping => "flapping",
+            Self::Overload => "overload",
         }
     }
 
@@ -119,6 +123,12 @@ pub struct Window {
     pub until: Millis,
 }
 
+/// Requests that are sent so late are a sign of overload.
+pub const LATE: Duration = Duration::from_millis(500);
+
+/// So long before and after it may be felt: no question waits longer for its turn.
+const OVERLOAD: Duration = Duration::from_secs(10);
+
 /// What goes on, for the endpoints, and what went on, for the model.
 pub struct Faults {
     texas: watch::Sender<Option<Fault>>,
@@ -143,6 +153,26 @@ impl Faults {
             Provider::Texas => &self.texas,
             Provider::Rfc7662 => &self.rfc7662,
         }
+    }
+
+    /// A request was sent late.
+    pub fn late(&self, now: Millis) {
+        let until = now + millis(OVERLOAD);
+        let mut windows = self.windows.lock().unwrap();
+        let overload = |window: &&mut Window| window.fault == Fault::Overload;
+        let mut last: Vec<_> = windows.iter_mut().rev().filter(overload).take(2).collect();
+        if last.first().is_some_and(|last| now <= last.until) {
+            for window in &mut last {
+                window.until = window.until.max(until);
+            }
+            return;
+        }
+        windows.extend(Provider::ALL.map(|provider| Window {
+            provider,
+            fault: Fault::Overload,
+            from: now.saturating_sub(millis(OVERLOAD)),
+            until,
+        }));
     }
 
     /// What has gone wrong so far.
@@ -171,7 +201,11 @@ impl Faults {
                 tokio::time::sleep_until(end.into()).await;
             }
             self.at(provider).send_replace(None);
-            self.windows.lock().unwrap().last_mut().unwrap().until = run.now();
+            let mut windows = self.windows.lock().unwrap();
+            let mut ended = windows
+                .iter_mut()
+                .filter(|window| window.until == Millis::MAX);
+            ended.next().unwrap().until = run.now();
         }
     }
 

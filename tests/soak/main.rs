@@ -48,7 +48,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use api::Api;
 use endpoint::Endpoint;
-use fault::Faults;
+use fault::{Faults, LATE};
 use gateway::Gateway;
 use gateway_config::{Around, setup};
 use lane::{Lane, Outcome, http2};
@@ -61,11 +61,11 @@ use token::Provider;
 use traffic::{Credential, Request};
 
 /// Clients with a connection each.
-const HTTP1: usize = 400;
+const HTTP1: usize = 800;
 /// Connections over HTTP/2.
 const HTTP2: usize = 8;
 /// Clients on each.
-const STREAMS: usize = 25;
+const STREAMS: usize = 100;
 
 /// What all clients share.
 struct Shared {
@@ -199,6 +199,9 @@ async fn drive(mut lane: Lane, shared: Arc<Shared>) {
             return;
         }
         tokio::time::sleep_until(run.due(number).into()).await;
+        if run.due(number).elapsed() > LATE {
+            shared.faults.late(run.now());
+        }
         let request = Request::of(run, number);
         let (sent, began) = (run.now(), Instant::now());
         let outcome = lane.send(&request).await;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::fault::{Part, Window};
+use crate::fault::{Fault, Part, Window};
 use crate::gateway::PausedHead;
 use crate::gateway_config::{WORKERS, paused_head};
 use crate::run::Run;
@@ -53,7 +53,9 @@ impl Report<'_> {
             "`SEED={seed} REQUESTS={requests} RATE={rate} make soak`, {}.\n\n\
              {} requests over {} tokens by {WORKERS} workers in {} s, {} callouts. \
              **Wrong: {}. Lost: {}.** Left by their clients: {}. \
-             `allow_on_headers_stop_iteration: {}`.\n\n",
+             `allow_on_headers_stop_iteration: {}`. \
+             Seconds in which the machine had too little time for it, and 503 may be answered to \
+             anybody: {}.\n\n",
             machine(),
             thousands(*requests),
             thousands(*tokens),
@@ -63,7 +65,17 @@ impl Report<'_> {
             sum(&counts.lost),
             thousands(sum(&counts.left)),
             paused_head(self.run) == PausedHead::HoldsItself,
+            self.overload() / 1000,
         );
+    }
+
+    /// For how long there was too little time, in milliseconds.
+    pub fn overload(&self) -> u64 {
+        let windows = self.windows.iter();
+        let overload = windows.filter(|each| each.fault == Fault::Overload);
+        // One for each provider.
+        let twice: u64 = overload.map(|each| each.until - each.from).sum();
+        twice / 2
     }
 
     fn by_part(&self, page: &mut String) {
@@ -99,7 +111,8 @@ impl Report<'_> {
         let Some((provider, fault)) = part.fault() else {
             return String::new();
         };
-        let here = || self.windows.iter().filter(|each| each.provider == provider);
+        let made = |each: &&Window| each.provider == provider && each.fault != Fault::Overload;
+        let here = || self.windows.iter().filter(made);
         let until = here().find(|each| each.fault == fault).unwrap().until;
         let next = here().map(|each| each.from).find(|from| *from > until);
         let outs = self.counts.unavailable.iter();
