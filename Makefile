@@ -4,7 +4,7 @@
 # One cargo at a time is as fast as cargo gets: it uses every core by itself.
 .NOTPARALLEL:
 
-.PHONY: help setup build cli run demo test test-core test-deploy test-dist test-observability test-real dashboard bench fuzz soak lint dist image release fmt clean
+.PHONY: help setup build cli run demo test test-core test-deploy test-dist test-observability test-real dashboard bench fuzz soak bench-growth lint dist image release fmt clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,11 +47,13 @@ soak: ## Send a million requests while everything goes wrong (REQUESTS, SEED, RE
 dashboard: ## Write deploy/grafana/dashboard.json anew
 	@dev/dashboard.sh
 
-bench: ## Measure Envoy's CPU time per request, with the filter and without (needs wrk)
+bench: ## Measure what the filter costs beside others, in docs/benchmarks.md (QUICK=1; A=… B=…: two builds)
 	@dev/bench.sh
 
 fuzz: ## Fuzz the core, SECONDS=30 each target or TARGET alone (needs a C++ compiler)
 	@SECONDS="$(or $(SECONDS),30)" TARGET="$(TARGET)" dev/fuzz.sh
+bench-growth: ## Measure what growth costs, in docs/scaling.md: tokens, rules, workers, waiting (QUICK=1)
+	@dev/bench.sh growth
 
 lint: ## Check format, clippy, walls, callbacks, shell scripts and dependencies
 	@dev/lint.sh

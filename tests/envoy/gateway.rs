@@ -269,17 +269,9 @@ impl Gateway {
         fs::rename(next, file).unwrap();
     }
 
-    /// The CPU time that Envoy has used, in microseconds.
-    pub fn cpu_micros(&self) -> u64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.envoy.id())).unwrap();
-        // User and system time, in ticks of a hundredth of a second, behind the name's bracket.
-        let fields = stat.rsplit_once(") ").unwrap().1.split(' ');
-        let ticks: u64 = fields
-            .skip(11)
-            .take(2)
-            .map(|field| field.parse::<u64>().unwrap())
-            .sum();
-        ticks * 10_000
+    /// Envoy's process.
+    pub fn pid(&self) -> u32 {
+        self.envoy.id()
     }
 
     /// Where the listener of that name listens.
