@@ -45,6 +45,7 @@ async fn assert_shared(subjects: &[Subject]) {
 
 /// Everything in one table. It goes into the documents too, if `publish`.
 pub async fn table(noop: PathBuf, plan: Plan, publish: bool, cores: Option<Cores>) {
+    let machine = Machine::look().describe("make bench");
     let surroundings = Surroundings::start().await;
     let variants = surroundings.variants(noop);
     let families: Vec<_> = variants.iter().map(|variant| variant.family).collect();
@@ -76,7 +77,6 @@ pub async fn table(noop: PathBuf, plan: Plan, publish: bool, cores: Option<Cores
     if !publish {
         return;
     }
-    let machine = Machine::look().describe("make bench");
     let pinned = if cores.is_some() {
         ""
     } else {

@@ -12,9 +12,12 @@ pub struct Machine {
     pub rustc: String,
     /// In bytes.
     pub module: u64,
+    /// How many processes ran or wanted to, in the minute before.
+    pub load: String,
 }
 
 impl Machine {
+    /// To be called before anything is measured: the load is that of others.
     pub fn look() -> Self {
         let envoy = std::env::var("ENVOY").unwrap();
         let module = std::env::var("PORTVAKT_WASM").unwrap();
@@ -28,6 +31,7 @@ impl Machine {
             envoy: envoy_version(&said(&envoy, &["--version"])),
             rustc: said("rustc", &["--version"]),
             module: fs::metadata(module).unwrap().len(),
+            load: load(),
         }
     }
 
@@ -40,10 +44,11 @@ impl Machine {
             envoy,
             rustc,
             module,
+            load,
         } = self;
         format!(
             "Measured on {date} with `{command}`: {cpu}; Linux {kernel}; Envoy {envoy}; {rustc}; \
-             the module has {} kB.",
+             the module has {} kB. The machine's load before: {load}.",
             module / 1000
         )
     }
@@ -58,6 +63,11 @@ fn cpu() -> String {
     let cores = info.lines().filter(|line| line.starts_with("processor"));
     let cores = cores.count();
     format!("{model}, {cores} cores")
+}
+
+fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap();
+    text.split(' ').next().unwrap().to_owned()
 }
 
 /// `envoy  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL`.

@@ -57,7 +57,7 @@ enum Task {
 
 impl Task {
     fn read() -> Self {
-        let quick = std::env::var_os("QUICK").is_some();
+        let quick = std::env::var_os("QUICK").is_some_and(|word| !word.is_empty());
         // cargo adds words of its own.
         if std::env::args().any(|word| word == "growth") {
             return Self::Growth { quick };

@@ -44,6 +44,7 @@ const BYTES: usize = 900;
 
 /// In all directions. It goes into the documents too, if `publish`.
 pub async fn growth(plan: Plan, publish: bool, cores: Option<Cores>) {
+    let machine = Machine::look().describe("make bench-growth");
     let endpoint = Endpoint::start().await;
     let mut curves = Vec::new();
     for direction in [tokens(), rule_counts(), workers(), lengths()] {
@@ -55,7 +56,6 @@ pub async fn growth(plan: Plan, publish: bool, cores: Option<Cores>) {
     let tables: String = curves.iter().map(table).collect();
     println!("{tables}");
     if publish {
-        let machine = Machine::look().describe("make bench-growth");
         let text = format!("{machine}\n\n![All of it, drawn](scaling.svg)\n\n{tables}");
         document::replace("scaling.md", "measured", &text);
         fs::write(document::path("scaling.svg"), chart::draw(&curves)).unwrap();
