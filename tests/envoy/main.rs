@@ -48,6 +48,7 @@ mod deploy;
 mod discovery;
 mod explain;
 mod faults;
+mod fleet;
 mod floods;
 mod forwarding;
 mod frames;
