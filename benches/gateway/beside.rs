@@ -1,5 +1,6 @@
 //! The filter beside what one would use in its place, and beside another build of itself.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
@@ -60,8 +61,9 @@ pub async fn table(noop: PathBuf, plan: Plan, publish: bool, cores: Option<Cores
                      |---|---:|---:|---:|---:|---:|---:|\n"
         .to_owned();
     for ((subject, own), ratio) in subjects.iter().zip(&samples).zip(&ratios) {
-        table += &format!(
-            "| {} | {:.1} | {:.2} ({:.2}–{:.2}) | {:.0} | {:.0} | {:.2} | {} |\n",
+        let _ = writeln!(
+            table,
+            "| {} | {:.1} | {:.2} ({:.2}–{:.2}) | {:.0} | {:.0} | {:.2} | {} |",
             subject.name,
             median(&own.cpu),
             ratio.median,

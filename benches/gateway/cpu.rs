@@ -18,8 +18,8 @@ impl Cores {
             .lines()
             .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
         let mut cores = list.unwrap().trim().split(',').flat_map(|range| {
-            let (first, last) = range.split_once('-').unwrap_or((range, range));
-            first.parse().unwrap()..=last.parse::<usize>().unwrap()
+            let (from, to) = range.split_once('-').unwrap_or((range, range));
+            from.parse().unwrap()..=to.parse::<usize>().unwrap()
         });
         let rest = cores.next()?;
         let envoy = cores.last()?;

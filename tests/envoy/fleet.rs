@@ -121,7 +121,12 @@ async fn check(case: Case) {
     let least = uses.iter().map(|it| {
         let used_for = it.last_but_one.saturating_duration_since(it.first_answer);
         let interval = case.interval + it.gap;
-        questions(used_for, case.lifetime - SECOND, case.max_ttl, interval)
+        questions(
+            used_for,
+            case.lifetime.saturating_sub(SECOND),
+            case.max_ttl,
+            interval,
+        )
     });
     let least = least.sum::<u128>() * case.askers;
     let most = most.sum::<u128>() * case.askers;
@@ -210,7 +215,7 @@ async fn workers_that_share_nothing_ask_each_for_itself() {
 
 /// When a token in use is asked about again, as docs/configuration.md has it.
 fn interval(max_ttl: Duration, timeout: Duration) -> Duration {
-    max_ttl - timeout.min(max_ttl / 2).max(max_ttl / 10)
+    max_ttl.saturating_sub(timeout.min(max_ttl / 2).max(max_ttl / 10))
 }
 
 #[test]
@@ -225,7 +230,7 @@ fn the_examples_are_what_the_formula_gives() {
         .collect();
     assert!(rows.len() >= 6, "{rows:?}");
     for row in rows {
-        let cells: Vec<_> = row.split('|').skip(2).map(|cell| cell.trim()).collect();
+        let cells: Vec<_> = row.split('|').skip(2).map(str::trim).collect();
         let number = |cell: usize| cells[cell].replace(',', "").parse::<u32>().unwrap();
         let [askers, tokens, lifetime, max_ttl, timeout] = [0, 1, 2, 3, 4].map(number);
         let [lifetime, max_ttl, timeout] = [lifetime, max_ttl, timeout].map(|s| SECOND * s);

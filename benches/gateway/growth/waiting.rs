@@ -54,18 +54,18 @@ pub async fn follow(plan: Plan, cores: Option<Cores>) -> Curve {
             memory: 0,
         });
     }
-    let mut base = Vec::new();
+    let mut baseline = Vec::new();
     // The first round warms up.
     for round in 0..=plan.rounds {
         let micros = cost(&bare, plan.saturated).await;
-        base.extend((round > 0).then_some(micros));
+        baseline.extend((round > 0).then_some(micros));
         for queue in &mut queues {
             queue.measure(round, plan.saturated).await;
         }
     }
     let points = queues.iter().map(|queue| Found {
         label: queue.subject.name.clone(),
-        ratio: Spread::of_ratios(&queue.cpu, &base),
+        ratio: Spread::of_ratios(&queue.cpu, &baseline),
         memory: queue.memory,
     });
     Curve {
