@@ -70,9 +70,11 @@ fn load() -> String {
     text.split(' ').next().unwrap().to_owned()
 }
 
-/// `envoy  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL`.
+/// `PROGRAM  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL`.
 fn envoy_version(line: &str) -> String {
-    line.split('/').nth(1).unwrap_or(line).to_owned()
+    let version = line.split_once("version: ");
+    let version = version.and_then(|(_, build)| build.split('/').nth(1));
+    version.unwrap_or(line).to_owned()
 }
 
 fn said(program: &str, arguments: &[&str]) -> String {
