@@ -19,5 +19,6 @@ mod requirements;
 mod rules;
 mod selection;
 mod shadow;
+mod simulation;
 mod tokens;
 mod worker;

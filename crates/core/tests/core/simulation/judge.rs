@@ -1,0 +1,164 @@
+//! Whether a decision is right, by what the endpoint said: read anew here, and not by the core.
+
+use portvakt_core::authorizer::{Decision, Grant, Step};
+use portvakt_core::upstream::Edit;
+
+use super::event::{Credentials, Truth};
+use super::world::{MAX_TTL, STALE_IF_ERROR, TOKENS, World};
+
+/// An answer that was given.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    pub(super) token: usize,
+    pub(super) truth: Truth,
+    /// In milliseconds since 1970, by the clock of then.
+    pub(super) at: u64,
+    /// In seconds since 1970.
+    pub(super) exp: Option<u64>,
+}
+
+impl World {
+    /// These are decided by the rules alone.
+    pub(super) fn judge_without_token(path: &str, credentials: Credentials, step: &Step) {
+        let Step::Decided(decision, _) = step else {
+            panic!("{step:?}");
+        };
+        let expected = match (path, credentials) {
+            ("/open", _) => None,
+            ("/none", _) => Some(403),
+            (_, Credentials::None) => Some(401),
+            _ => Some(400),
+        };
+        match (decision, expected) {
+            (Decision::Forward(Grant::Anonymous), None) => {}
+            (Decision::Reject(rejection), Some(status)) => {
+                assert_eq!(rejection.response(false).status, status);
+            }
+            _ => panic!("{path} {credentials:?}: {decision:?}"),
+        }
+    }
+
+    pub(super) fn decided(
+        &mut self,
+        worker: usize,
+        path: &str,
+        token: usize,
+        decision: &Decision,
+        by: &'static str,
+    ) {
+        self.judge(worker, path, token, decision, by);
+        let what = match decision {
+            Decision::Forward(grant) => grant.allowed().name().to_owned(),
+            Decision::Reject(rejection) => rejection.response(false).status.to_string(),
+            Decision::Shadow(_) | Decision::ServeMetadata => String::new(),
+        };
+        *self.seen.entry((by, what)).or_default() += 1;
+    }
+
+    /// Whether a decision about a request with a token is one that the endpoint's answers allow.
+    fn judge(&self, worker: usize, path: &str, token: usize, decision: &Decision, by: &str) {
+        let has_word = by != "no word";
+        assert!(self.config.is_shared || by != "shared_hit");
+        // A call that pends for too long by the clock is given up.
+        assert!(self.was_out || self.was_set || by != "stale");
+        let now = self.time().as_millis();
+        let authorizer = &self.authorizers[worker].authorizer;
+        match decision {
+            Decision::Forward(grant) => match grant {
+                Grant::Anonymous => assert_eq!(path, "/open"),
+                Grant::Token(facts) => {
+                    let carried = authorizer.edits(Some(facts)).find_map(|edit| match edit {
+                        Edit::SetHeader("x-answer", jti) => Some(jti.to_string()),
+                        _ => None,
+                    });
+                    let serial = carried.unwrap();
+                    let serial: usize = serial["serial-number-".len()..].parse().unwrap();
+                    self.judge_by(&self.given[serial], path, token, now);
+                }
+                Grant::FailureMode => {
+                    assert!(self.config.failure_mode_allow && self.was_out && !has_word);
+                    assert_ne!(path, "/none");
+                    let carries = authorizer.edits(None);
+                    assert!(
+                        !carries
+                            .into_iter()
+                            .any(|edit| matches!(edit, Edit::SetHeader(..)))
+                    );
+                }
+                Grant::Preflight => panic!("no preflight was sent"),
+            },
+            Decision::Reject(rejection) => {
+                let response = rejection.response(false);
+                let own: Vec<_> = self
+                    .given
+                    .iter()
+                    .filter(|given| given.token == token)
+                    .collect();
+                let because = match response.status {
+                    // Some answer said so, or its `exp` has come.
+                    401 => own.iter().any(|given| {
+                        given.truth == Truth::Inactive
+                            || given.exp.is_some_and(|exp| exp * 1_000 <= now)
+                    }),
+                    403 => path == "/none" || own.iter().any(|given| !meets(given.truth, path)),
+                    503 => !has_word,
+                    _ => false,
+                };
+                assert!(because, "{path} {token} at {now}: {rejection:?}: {own:?}");
+                for to_grpc in [false, true] {
+                    let response = rejection.response(to_grpc);
+                    let headers = response.headers.iter().map(|(_, value)| *value);
+                    for text in headers.chain([response.body.as_str()]) {
+                        holds_no_secret(text);
+                    }
+                }
+            }
+            Decision::Shadow(_) | Decision::ServeMetadata => panic!("{decision:?}"),
+        }
+    }
+
+    /// A request was let through by this answer's word.
+    fn judge_by(&self, given: &Given, path: &str, token: usize, now: u64) {
+        let what = format!("{path} {token} at {now} by {given:?}");
+        assert_eq!(given.token, token, "another token's facts: {what}");
+        assert!(meets(given.truth, path), "not good for it: {what}");
+        // The endpoint's word of just now is good by itself: its clock may go after.
+        let is_fresh = given.at == now;
+        assert!(
+            is_fresh || given.exp.is_none_or(|exp| now < exp * 1_000),
+            "expired: {what}"
+        );
+        if !self.was_set {
+            let age = now - given.at;
+            let longest = if self.was_out {
+                MAX_TTL + STALE_IF_ERROR
+            } else {
+                MAX_TTL
+            };
+            assert!(age <= longest, "too old: {what}");
+        }
+    }
+}
+
+fn holds_no_secret(text: &str) {
+    assert!(!text.contains("serial-number"), "{text}");
+    for token in TOKENS {
+        let parts = token.as_bytes().windows(8);
+        let mut parts = parts.map(|part| str::from_utf8(part).unwrap());
+        assert!(!parts.any(|part| text.contains(part)), "{text}");
+    }
+}
+
+/// RFC 6749, section 3.3: a scope is one of the words between spaces.
+fn meets(truth: Truth, path: &str) -> bool {
+    let has = |wanted: &str| match truth {
+        Truth::Active { scope, .. } => scope.split(' ').any(|scope| scope == wanted),
+        Truth::Inactive => false,
+    };
+    match path {
+        "/a" => has("a"),
+        "/b" => has("b"),
+        "/any" => truth != Truth::Inactive,
+        _ => false,
+    }
+}
