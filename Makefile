@@ -4,7 +4,7 @@
 # One cargo at a time is as fast as cargo gets: it uses every core by itself.
 .NOTPARALLEL:
 
-.PHONY: help setup build cli run demo test test-core test-deploy test-dist test-observability test-real dashboard bench fuzz soak bench-growth lint dist image release fmt clean
+.PHONY: help setup build cli run demo test test-core test-deploy test-dist test-observability test-real dashboard bench fuzz soak bench-growth bench-core lint dist image release fmt clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,8 @@ fuzz: ## Fuzz the core, SECONDS=30 each target or TARGET alone (needs a C++ comp
 	@SECONDS="$(or $(SECONDS),30)" TARGET="$(TARGET)" dev/fuzz.sh
 bench-growth: ## Measure what growth costs, in docs/scaling.md: tokens, rules, workers, waiting (QUICK=1)
 	@dev/bench.sh growth
+bench-core: ## Measure each step of the core by itself, natively (BENCH='hit|rule' for some)
+	@cargo bench --package portvakt-core --bench core --locked -- $(if $(BENCH),'$(BENCH)')
 
 lint: ## Check format, clippy, walls, callbacks, shell scripts and dependencies
 	@dev/lint.sh
