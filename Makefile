@@ -4,7 +4,7 @@
 # One cargo at a time is as fast as cargo gets: it uses every core by itself.
 .NOTPARALLEL:
 
-.PHONY: help setup build cli run demo test test-core test-deploy test-dist test-observability test-real dashboard bench fuzz soak bench-growth bench-core lint dist image release fmt clean
+.PHONY: help setup build cli run demo test test-core test-deploy test-dist test-observability test-real dashboard bench fuzz soak bench-growth bench-core test-faults lint dist image release fmt clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test-deploy: ## Check the manifests in deploy/, and try what comes of them in a 
 
 test-real: ## Run the filter with real authorization servers and clients, which it installs
 	@dev/test.sh real
+
+test-faults: ## Run the fault matrix: target/faults.md, or with RECORD=1 docs/reliability.md
+	@dev/test.sh faults $(ROWS)
 
 test-observability: ## Try dashboard, alerts and demo on a running gateway, with a real Prometheus
 	@dev/test-observability.sh

@@ -1,0 +1,237 @@
+//! Steady traffic of all kinds, whose answers are compared with the model.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use dev_idp::Mint;
+use tokio::task::JoinSet;
+
+use crate::client::http2;
+use crate::gateway::{Gateway, until};
+use crate::model::{Kind, Spares};
+
+/// Between an answer and the next request of the same client.
+const PACE: Duration = Duration::from_millis(10);
+
+/// A request without an answer for so long is lost: more than the ten seconds for which one may
+/// wait for its turn, and the timeout of the question after it.
+const LOST_AFTER: Duration = Duration::from_secs(15);
+
+/// As many right answers of each kind, none wrong between them, and all is well again.
+const WELL_AGAIN: usize = 10;
+
+/// What has been answered so far.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub requests: usize,
+    /// Requests that reached the API, by their answers.
+    pub passed: usize,
+    pub wrong: Vec<String>,
+    pub lost: Vec<String>,
+    /// Statuses from the fault's beginning until all is well again.
+    pub during: BTreeMap<u16, usize>,
+    spares: Option<Spares>,
+    mended_at: Option<Instant>,
+    last_failure: Option<Instant>,
+    in_a_row: [usize; Kind::ALL.len()],
+}
+
+impl Tally {
+    fn answered(&mut self, kind: Kind, began: Instant, spared: Option<Spares>, status: u16) {
+        self.requests += 1;
+        self.passed += usize::from(status == 200);
+        // The fault may have begun while the request was on its way, or have ended.
+        let spares = self.spares.or(spared);
+        if spares.is_some() {
+            *self.during.entry(status).or_default() += 1;
+        }
+        let is_right = status == kind.expected();
+        let is_excused = status == 503 && spares.is_some_and(|spares| spares.allows_503(kind));
+        if !is_right && !is_excused {
+            let phase = match (self.mended_at, self.spares) {
+                (None, None) => "before",
+                (_, Some(_)) => "during",
+                (Some(_), None) => "after",
+            };
+            let took = began.elapsed().as_millis();
+            let what = format!("{kind:?}: {status} {phase} the fault, after {took} ms");
+            self.wrong.push(what);
+        }
+        self.follows(kind, began, is_right);
+    }
+
+    fn lost(&mut self, kind: Kind, began: Instant, why: &str) {
+        self.requests += 1;
+        self.lost.push(format!("{kind:?}: {why}"));
+        self.follows(kind, began, false);
+    }
+
+    /// Whether all is well again goes by requests that began after the fault has ended.
+    fn follows(&mut self, kind: Kind, began: Instant, is_right: bool) {
+        if self.mended_at.is_none_or(|mended| began < mended) {
+            return;
+        }
+        if is_right {
+            self.in_a_row[kind as usize] += 1;
+        } else {
+            self.in_a_row = Default::default();
+            self.last_failure = Some(Instant::now());
+        }
+    }
+
+    /// From the end of the fault to the last answer that was not right.
+    pub fn recovered_after(&self) -> Option<Duration> {
+        let mended = self.mended_at?;
+        let last = self.last_failure.unwrap_or(mended);
+        Some(last - mended)
+    }
+}
+
+/// Running traffic. It ends when this is dropped.
+pub struct Load {
+    tally: Arc<Mutex<Tally>>,
+    sent: Arc<AtomicUsize>,
+    clients: JoinSet<()>,
+}
+
+impl Load {
+    /// Two clients for each kind of request, one of them over HTTP/2.
+    pub async fn start(gateway: &Arc<Gateway>, address: SocketAddr) -> Self {
+        let mut load = Self {
+            tally: Arc::default(),
+            sent: Arc::default(),
+            clients: JoinSet::new(),
+        };
+        let lasting = Mint::default().scope("api:read").lifetime_seconds(3600);
+        for kind in Kind::ALL {
+            for http in [http1(), http2()] {
+                let client = Client {
+                    http,
+                    kind,
+                    url: format!("http://{address}"),
+                    known: gateway.idp.mint(&lasting),
+                    gateway: Arc::clone(gateway),
+                    tally: Arc::clone(&load.tally),
+                    sent: Arc::clone(&load.sent),
+                };
+                load.clients.spawn(client.run());
+            }
+        }
+        load
+    }
+
+    pub fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap()
+    }
+
+    /// From now on some may be answered with 503.
+    pub fn fault_begins(&self, spares: Spares) {
+        self.tally().spares = Some(spares);
+    }
+
+    /// From now on all is to become well again.
+    pub fn fault_ends(&self) {
+        self.tally().mended_at = Some(Instant::now());
+    }
+
+    /// Waits until it is, after which nothing is excused any more.
+    pub async fn until_well(&self) {
+        until("all answers are right again", async || {
+            let tally = self.tally();
+            tally.in_a_row.iter().all(|right| *right >= WELL_AGAIN)
+        })
+        .await;
+        self.tally().spares = None;
+    }
+
+    /// Waits until so many requests more have been answered.
+    pub async fn answers(&self, more: usize) {
+        let before = self.tally().requests;
+        until("requests are answered", async || {
+            self.tally().requests >= before + more
+        })
+        .await;
+    }
+
+    /// Waits until the fault has shown itself in so many answers of 503.
+    pub async fn shows(&self, times: usize) {
+        until("the fault shows", async || {
+            self.tally().during.get(&503).copied().unwrap_or_default() >= times
+        })
+        .await;
+    }
+
+    /// Ends it: each request is answered, or lost.
+    pub async fn end(mut self) -> Tally {
+        self.sent.store(usize::MAX / 2, Ordering::SeqCst);
+        while let Some(client) = self.clients.join_next().await {
+            client.unwrap();
+        }
+        std::mem::take(&mut *self.tally())
+    }
+}
+
+struct Client {
+    http: reqwest::Client,
+    kind: Kind,
+    url: String,
+    known: String,
+    gateway: Arc<Gateway>,
+    tally: Arc<Mutex<Tally>>,
+    /// Makes each token another one; beyond half of all numbers it is time to end.
+    sent: Arc<AtomicUsize>,
+}
+
+impl Client {
+    async fn run(self) {
+        loop {
+            let number = self.sent.fetch_add(1, Ordering::SeqCst);
+            if number >= usize::MAX / 2 {
+                return;
+            }
+            self.ask(number).await;
+            tokio::time::sleep(PACE).await;
+        }
+    }
+
+    async fn ask(&self, number: usize) {
+        let token = match self.kind {
+            Kind::Known => Some(self.known.clone()),
+            Kind::New => Some(self.gateway.token("api:read")),
+            Kind::Weak => Some(self.gateway.token("other")),
+            Kind::Junk => Some(format!("junk{number}")),
+            Kind::Missing | Kind::Open => None,
+        };
+        let path = if self.kind == Kind::Open {
+            "/open"
+        } else {
+            "/api/x"
+        };
+        let mut request = self.http.get(format!("{}{path}", self.url));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let (began, spared) = (Instant::now(), self.tally.lock().unwrap().spares);
+        let answer = tokio::time::timeout(LOST_AFTER, async {
+            let response = request.send().await?;
+            let status = response.status().as_u16();
+            response.bytes().await?;
+            Ok::<_, reqwest::Error>(status)
+        })
+        .await;
+        let mut tally = self.tally.lock().unwrap();
+        match answer {
+            Ok(Ok(status)) => tally.answered(self.kind, began, spared, status),
+            Ok(Err(error)) => tally.lost(self.kind, began, &format!("{error:?}")),
+            Err(_) => tally.lost(self.kind, began, "no answer in time"),
+        }
+    }
+}
+
+/// A client of HTTP/1.1 that keeps its connection.
+fn http1() -> reqwest::Client {
+    reqwest::Client::builder().http1_only().build().unwrap()
+}

@@ -1,0 +1,65 @@
+//! What is to be answered to whom.
+
+/// Kinds of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A good token that is known.
+    Known,
+    /// A good token that nobody has sent before.
+    New,
+    /// An active token without the scope, that nobody has sent before.
+    Weak,
+    /// A token that never was one.
+    Junk,
+    /// No token where one is needed.
+    Missing,
+    /// No token where none is needed.
+    Open,
+}
+
+impl Kind {
+    pub const ALL: [Self; 6] = [
+        Self::Known,
+        Self::New,
+        Self::Weak,
+        Self::Junk,
+        Self::Missing,
+        Self::Open,
+    ];
+
+    /// The only right answer while all is well.
+    pub fn expected(self) -> u16 {
+        match self {
+            Self::Known | Self::New | Self::Open => 200,
+            Self::Weak => 403,
+            Self::Junk | Self::Missing => 401,
+        }
+    }
+}
+
+/// Whom a fault leaves alone. All others may be answered with 503 while it lasts, and with nothing
+/// else but the right answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spares {
+    /// All.
+    Everybody,
+    /// Who needs no introspection: a known token counts.
+    Known,
+    /// Who has no token.
+    TokenLess,
+    /// Nobody: the filter itself is gone for a while.
+    Nobody,
+}
+
+impl Spares {
+    /// Whether this kind of request may be answered with 503.
+    pub fn allows_503(self, kind: Kind) -> bool {
+        match (self, kind) {
+            (Self::Everybody, _) => false,
+            (Self::Nobody, _) => true,
+            (_, Kind::Missing | Kind::Open) => false,
+            (Self::TokenLess, _) => true,
+            (Self::Known, kind) => kind != Kind::Known,
+        }
+    }
+}
