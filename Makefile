@@ -4,7 +4,7 @@
 # One cargo at a time is as fast as cargo gets: it uses every core by itself.
 .NOTPARALLEL:
 
-.PHONY: help setup build cli run demo test test-core test-deploy test-dist test-observability test-real dashboard bench fuzz soak bench-growth bench-core test-faults lint dist image release fmt clean
+.PHONY: help setup build cli run demo test test-core test-deploy test-dist test-observability test-real test-faults fuzz soak dashboard bench bench-growth bench-core lint dist image release fmt clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test-faults: ## Run the fault matrix: target/faults.md, or with RECORD=1 docs/re
 test-observability: ## Try dashboard, alerts and demo on a running gateway, with a real Prometheus
 	@dev/test-observability.sh
 
+fuzz: ## Fuzz the core, SECONDS=30 each target or TARGET alone (needs a C++ compiler)
+	@SECONDS="$(or $(SECONDS),30)" TARGET="$(TARGET)" dev/fuzz.sh
+
 soak: ## Send a million requests while everything goes wrong (REQUESTS, SEED, RECORD=1)
 	@dev/test.sh soak
 
@@ -53,10 +56,9 @@ dashboard: ## Write deploy/grafana/dashboard.json anew
 bench: ## Measure what the filter costs beside others, in docs/benchmarks.md (QUICK=1; A=… B=…: two builds)
 	@dev/bench.sh
 
-fuzz: ## Fuzz the core, SECONDS=30 each target or TARGET alone (needs a C++ compiler)
-	@SECONDS="$(or $(SECONDS),30)" TARGET="$(TARGET)" dev/fuzz.sh
 bench-growth: ## Measure what growth costs, in docs/scaling.md: tokens, rules, workers, waiting (QUICK=1)
 	@dev/bench.sh growth
+
 bench-core: ## Measure each step of the core by itself, natively (BENCH='hit|rule' for some)
 	@cargo bench --package portvakt-core --bench core --locked -- $(if $(BENCH),'$(BENCH)')
 

@@ -1,9 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test of the workspace but those with real servers and clients (`real`, which installs
-# them) and the long one (`soak`), or with `core` those of the core alone, which need neither Envoy
-# nor the built filter. Other arguments go to the test runner.
-# them) and the fault matrix (`faults`), or with `core` those of the core alone, which need neither Envoy nor the built filter. Other
-# arguments go to the test runner.
+# them), the fault matrix (`faults`) and the long one (`soak`), or with `core` those of the core
+# alone, which need neither Envoy nor the built filter. Other arguments go to the test runner.
 . "$(dirname "$0")/lib.sh"
 
 runner=(test)
@@ -31,9 +29,13 @@ fi
 if [ "${1:-}" = soak ]; then
     shift
     # It says how far it is, which nextest would keep to itself.
-    exec cargo test --package portvakt --features soak,faults --test soak,faults --locked -- --nocapture "$@"
+    exec cargo test --package portvakt --features soak --test soak --locked -- --nocapture "$@"
+fi
+
 if [ "${1:-}" = faults ]; then
+    shift
     # A program of its own: other arguments are parts of the names of rows.
+    exec cargo test --package portvakt --features faults --test faults --locked -- "$@"
 fi
 
 export PORTVAKT_CLI="$CARGO_TARGET_DIR/debug/portvakt"
