@@ -1,7 +1,7 @@
 //! What the upstream is told about the token, and what it must not be told by anyone else.
 //!
-//! Headers that the filter sets are *managed*: the client's copies are removed from every request
-//! before anything is decided. A claim reaches the upstream as it is or not at all: what a header
+//! Headers that the filter sets are *managed*: the client's copies are not there for any decision,
+//! and are replaced or removed whatever it is. A claim reaches the upstream as it is or not at all: what a header
 //! cannot carry unchanged, or could be taken for something else, stays out, as if the claim were
 //! absent.
 
