@@ -39,8 +39,8 @@ mod verdict;
 mod watch;
 mod wire;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
@@ -52,7 +52,7 @@ use fault::{Faults, LATE};
 use gateway::Gateway;
 use gateway_config::{Around, setup};
 use lane::{Lane, Outcome, http2};
-use model::Moment;
+use model::{Answer, Moment};
 use report::Report;
 use run::Run;
 use sabotage::Sabotage;
@@ -74,6 +74,7 @@ struct Shared {
     tally: Tally,
     faults: Arc<Faults>,
     api: Arc<Api>,
+    suspects: Mutex<Vec<Suspect>>,
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -115,6 +116,7 @@ async fn soak() {
         tally: Tally::default(),
         faults: Arc::default(),
         api: Arc::new(Api::new(requests)),
+        suspects: Mutex::default(),
     });
     let mut servers = JoinSet::new();
     servers.spawn(Arc::clone(&shared.api).serve(api_listener));
@@ -134,6 +136,9 @@ async fn soak() {
     tokio::select! {
         () = watch::memory(&gateway, &shared.tally, &mut samples) => {}
         () = traffic(&gateway, &shared) => {}
+    }
+    for suspect in shared.suspects.lock().unwrap().iter() {
+        suspect.convict(&shared);
     }
     let counts = shared.tally.counts();
     let report = Report {
@@ -227,13 +232,48 @@ fn note(shared: &Shared, request: &Request, outcome: Outcome, moment: Moment, to
             if let (503, Credential::Token(token)) = (answer.status, &request.credential) {
                 tally.unavailable(token.provider, moment.answered);
             }
-            let arrivals = shared.api.received(request.number);
-            let windows = shared.faults.windows();
-            let verdict = model::judge(run, request, &answer, moment, arrivals, &windows);
-            if let Err(wrong) = verdict {
-                let words = format!("wrong: {wrong}, at {since} ms after {took:?}: {request:?}");
-                tally.wrong(part, words);
+            let suspect = Suspect {
+                request: request.clone(),
+                arrivals: shared.api.received(request.number),
+                answer,
+                moment,
+                took,
+            };
+            // What takes so long though nobody is asked about a token says it of the machine.
+            if !request.asks() && took > LATE {
+                shared.faults.late(moment.answered);
             }
+            if suspect.judge(shared).is_err() {
+                shared.suspects.lock().unwrap().push(suspect);
+            }
+        }
+    }
+}
+
+/// What looks wrong. Whether it is, is known when all is known that has gone wrong meanwhile.
+struct Suspect {
+    request: Request,
+    answer: Answer,
+    moment: Moment,
+    arrivals: u8,
+    took: Duration,
+}
+
+impl Suspect {
+    fn judge(&self, shared: &Shared) -> Result<(), String> {
+        let (run, windows) = (&shared.run, shared.faults.windows());
+        let (answer, moment) = (&self.answer, self.moment);
+        model::judge(run, &self.request, answer, moment, self.arrivals, &windows)
+    }
+
+    /// Counts it, if it is wrong after all.
+    fn convict(&self, shared: &Shared) {
+        if let Err(wrong) = self.judge(shared) {
+            let Self { request, took, .. } = self;
+            let since = self.moment.sent - shared.run.began;
+            let words = format!("wrong: {wrong}, at {since} ms after {took:?}: {request:?}");
+            let part = shared.run.part_at(self.moment.sent);
+            shared.tally.wrong(part, words);
         }
     }
 }

@@ -164,6 +164,12 @@ impl Request {
         fields
     }
 
+    /// Whether an endpoint may have to be asked first.
+    pub fn asks(&self) -> bool {
+        let is_token = matches!(self.credential, Credential::Token(_) | Credential::Junk(_));
+        is_token && !matches!(self.route, Route::Open | Route::Nothing | Route::Odd)
+    }
+
     /// The same in a report.
     pub fn kind(&self) -> &'static str {
         use crate::token::Fate;
