@@ -34,7 +34,6 @@ pub async fn follow(plan: Plan, cores: Option<Cores>) -> Curve {
     for waiting in [0, 10, 100, 1_000] {
         let endpoint = Endpoint::start().await;
         let mut policy = scopes();
-        policy["introspection"]["timeout"] = json!("20s");
         policy["cache"] = json!({ "max_ttl": "1h" });
         let setup = Setup {
             endpoint: Some(endpoint.address),
