@@ -21,6 +21,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("known token, route", "head", "get_property 1, get_header_map_value 1, get_current_time_nanoseconds 1"),
     ("known token, two claims forwarded", "head", "get_header_map_value 4, get_current_time_nanoseconds 1, replace_header_map_value 2"),
     ("known token, two claims forged", "head", "get_header_map_value 4, remove_header_map_value 2, get_current_time_nanoseconds 1, replace_header_map_value 2"),
+    ("no token needed, two claims forged", "head", "get_header_map_value 3, remove_header_map_value 2"),
     ("known token, answer forwarded", "head", "get_header_map_value 2, get_current_time_nanoseconds 1, replace_header_map_value 1, set_property 1"),
     ("known token, header of its own", "head", "get_header_map_pairs 1, get_current_time_nanoseconds 1"),
     ("known token, gRPC", "head", "get_header_map_value 6, get_current_time_nanoseconds 1"),

@@ -104,6 +104,7 @@ pub const KINDS: &[Kind] = &[
     kind("known token, route", Route, GET, &[BEARER], Same, LetThrough(&[])),
     kind("known token, two claims forwarded", Claims, GET, &[BEARER], Same, LetThrough(FORWARDED)),
     kind("known token, two claims forged", Claims, GET, FORGED, Same, LetThrough(FORWARDED)),
+    kind("no token needed, two claims forged", Claims, "GET /open", FORGED, Same, LetThrough(&[])),
     kind("known token, answer forwarded", Payload, GET, &[BEARER], Same, LetThrough(&[])),
     kind("known token, header of its own", OwnHeader, GET, &[("x-access-token", "Bearer dG9rZW4tZ29vZC1jN2Y0YjE5ZTUyZDg")], Same, LetThrough(&[])),
     kind("known token, gRPC", OneRule, "GET /api/x", &[BEARER, GRPC], Same, LetThrough(&[])),

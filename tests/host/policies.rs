@@ -69,7 +69,7 @@ impl Policy {
                 "rules": [{
                     "match": { "prefix": "/api" },
                     "require": { "claims": [{ "claim": "consumer.authority", "equals": "iso6523-actorid-upis" }] },
-                }],
+                }, { "match": { "path": "/open" }, "anonymous": true }],
                 "forward": { "claims": { "x-consumer": "consumer.ID", "x-client-id": "client_id" } },
             }),
             Self::Payload => json!({

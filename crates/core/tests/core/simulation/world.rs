@@ -40,6 +40,8 @@ pub(super) struct Config {
 }
 
 impl Config {
+    /// With room for so few tokens that they stand in each other's places, in the workers and between
+    /// them.
     fn json(self) -> String {
         serde_json::json!({
         "introspection": { "cluster": "idp", "endpoint": "http://idp/i", "timeout": "1s" },
@@ -51,7 +53,7 @@ impl Config {
         ],
         "forward": { "claims": { "x-answer": "jti" } },
         "cache": {
-            "max_ttl": "2s", "inactive_ttl": "1s", "stale_if_error": "3s", "shared": self.is_shared,
+            "max_entries": 2, "max_ttl": "2s", "inactive_ttl": "1s", "stale_if_error": "3s", "shared": self.is_shared,
         },
         "failure_mode_allow": self.failure_mode_allow,
     })
