@@ -211,6 +211,34 @@ fn no_failing_host_call_takes_the_vm_down_when_it_is_configured() {
     assert!(seen.len() > 3, "{seen:?}");
 }
 
+/// Some servers take trailers for headers: what only the filter may say is removed from them, and
+/// so are tokens. Those of a request that is held are held.
+#[test]
+fn trailers_say_nothing_in_the_filters_name() {
+    let trailers = [
+        ("x-consumer", "0192:forged"),
+        ("authorization", "Bearer forged"),
+        ("grpc-status", "0"),
+    ];
+    for (name, is_held) in [
+        ("no token needed, two claims forged", false),
+        ("unknown token, two claims forwarded", true),
+    ] {
+        let kind = KINDS.iter().find(|kind| kind.name == name).unwrap();
+        let mut vm = Vm::new(&Rc::default(), &kind.policy.configuration());
+        let id = vm.head(Stream::new(&kind.request()), false);
+        vm.trailers(id, &trailers);
+        let stream = vm.stream(id);
+        assert_eq!(stream.fate.is_none(), is_held, "{name}");
+        let left: Vec<_> = stream
+            .trailers
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(left, ["grpc-status"], "{name}");
+    }
+}
+
 /// All failures that a call is told of, other than those that Envoy gives, take the VM down: the
 /// SDK takes them for impossible. These are the exceptions.
 const SURVIVED: &[(&str, Status)] = &[];

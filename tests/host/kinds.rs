@@ -91,6 +91,8 @@ use Before::{Due, Elsewhere, Nothing, Outage, Same, Stale, Waiting};
 use End::{Answered, LetThrough};
 
 const GET: &str = "GET /api/x";
+/// With a body.
+const POST: &str = "POST /api/x";
 
 /// All kinds.
 #[rustfmt::skip]
@@ -98,6 +100,7 @@ pub const KINDS: &[Kind] = &[
     kind("no token needed", Anonymous, GET, &[], Same, LetThrough(&[])),
     kind("no token needed, one is there", Anonymous, GET, &[BEARER], Same, LetThrough(&[])),
     kind("known token", RequiredScopes, GET, &[BEARER], Same, LetThrough(&[])),
+    kind("known token, with a body", RequiredScopes, POST, &[BEARER], Same, LetThrough(&[])),
     kind("known token, prefix and method", OneRule, GET, &[BEARER], Same, LetThrough(&[])),
     kind("known token, 1,000 rules", ManyRules, GET, &[BEARER], Same, LetThrough(&[])),
     kind("known token, host", Host, GET, &[BEARER], Same, LetThrough(&[])),
@@ -107,20 +110,20 @@ pub const KINDS: &[Kind] = &[
     kind("no token needed, two claims forged", Claims, "GET /open", FORGED, Same, LetThrough(&[])),
     kind("known token, answer forwarded", Payload, GET, &[BEARER], Same, LetThrough(&[])),
     kind("known token, header of its own", OwnHeader, GET, &[("x-access-token", "Bearer dG9rZW4tZ29vZC1jN2Y0YjE5ZTUyZDg")], Same, LetThrough(&[])),
-    kind("known token, gRPC", OneRule, "GET /api/x", &[BEARER, GRPC], Same, LetThrough(&[])),
+    kind("known token, gRPC", OneRule, GET, &[BEARER, GRPC], Same, LetThrough(&[])),
     kind("known token, renewed", RequiredScopes, GET, &[BEARER], Due, LetThrough(&[])),
     kind("known to another worker", RequiredScopes, GET, &[BEARER], Elsewhere, LetThrough(&[])),
-    kind("unknown token", RequiredScopes, GET, &[BEARER], Nothing, LetThrough(&[])),
+    kind("unknown token", RequiredScopes, POST, &[BEARER], Nothing, LetThrough(&[])),
     kind("unknown token, two claims forwarded", Claims, GET, FORGED, Nothing, LetThrough(FORWARDED)),
     kind("unknown token, another waits", RequiredScopes, GET, &[BEARER], Waiting, LetThrough(&[])),
-    kind("unknown token, wrong scope", RequiredScopes, GET, &[BEARER_OTHER], Nothing, Answered(403)),
-    kind("unknown token, inactive", RequiredScopes, GET, &[BEARER_REVOKED], Nothing, Answered(401)),
+    kind("unknown token, wrong scope", RequiredScopes, POST, &[BEARER_OTHER], Nothing, Answered(403)),
+    kind("unknown token, inactive", RequiredScopes, POST, &[BEARER_REVOKED], Nothing, Answered(401)),
     kind("unknown token, inactive, gRPC", RequiredScopes, GET, &[BEARER_REVOKED, GRPC], Nothing, Answered(401)),
     kind("unknown token, outage", RequiredScopes, GET, &[BEARER], Outage, Answered(503)),
     kind("unknown token, outage, failure mode", FailureMode, GET, &[BEARER], Outage, LetThrough(&[])),
     kind("stale token, outage", RequiredScopes, GET, &[BEARER], Stale, LetThrough(&[])),
     kind("refused: no rule", OneRule, "GET /other", &[BEARER], Same, Answered(403)),
-    kind("refused: method", OneRule, "POST /api/x", &[BEARER], Same, Answered(403)),
+    kind("refused: method", OneRule, POST, &[BEARER], Same, Answered(403)),
     kind("refused: path read otherwise", OneRule, "GET /api/../x", &[BEARER], Same, Answered(400)),
     kind("refused: no token", RequiredScopes, GET, &[], Same, Answered(401)),
     kind("refused: no token, gRPC", RequiredScopes, GET, &[GRPC], Same, Answered(401)),

@@ -100,10 +100,4 @@ impl World {
         self.metrics.push(Metric { name, value: 0 });
         self.metrics.len() - 1
     }
-
-    /// What a metric says; 0 if there is none.
-    pub fn metric(&self, name: &str) -> i64 {
-        let metric = self.metrics.iter().find(|metric| metric.name == name);
-        metric.map_or(0, |metric| metric.value)
-    }
 }
