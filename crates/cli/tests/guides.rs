@@ -97,8 +97,11 @@ fn the_tests_that_hold_attacks_exist() {
             let Some((module, test)) = name.rsplit_once("::") else {
                 continue;
             };
-            let folder = if before.trim_end().ends_with("core") {
+            let before = before.trim_end();
+            let folder = if before.ends_with("core") {
                 "crates/core/tests/core"
+            } else if before.ends_with("host") {
+                "tests/host"
             } else {
                 "tests/envoy"
             };
