@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Builds target/wasm32-wasip1/release/portvakt.wasm, or with --package NAME what that package is.
 # With --setup, only makes sure that it can be built; with --rustc, says which compiler does it.
+# Builds target/wasm32-wasip1/release/portvakt.wasm. With --setup, only makes
+# sure that it can be built; with --rustc, says which compiler does it; with
+# --trap, builds target/wasm32-wasip1/trap/portvakt.wasm, which tests let trap.
 #
 # The library for the target comes from rustup, or, where rustup's host can't be
 # reached, from Debian: a second compiler, together with its library's source,
@@ -12,6 +15,7 @@
 TARGET=wasm32-wasip1
 # As in .cargo/config.toml.
 FLAGS=(-C target-feature=+simd128)
+BUILD=(build --release)
 DEBIAN_RUSTC=/usr/bin/rustc
 DEBIAN_SRC=/usr/lib/rustlib/src/rust/library/std
 # wasi-libc's folder; the second name is that of newer releases.
@@ -38,6 +42,7 @@ rustup_install() {
 rustup_build() {
     reproducible "${FLAGS[@]}"
     exec cargo build --release --target "$TARGET" --locked "$@"
+    exec cargo "${BUILD[@]}" --target "$TARGET" --locked
 }
 
 # --- Debian's way ---------------------------------------------------------
@@ -84,6 +89,7 @@ debian_build() {
     exec env RUSTC="$DEBIAN_RUSTC" RUSTC_BOOTSTRAP=1 \
         PORTVAKT_LINKER="$(debian_linker)" \
         cargo build --release --target "$TARGET" --locked -Z build-std=std,panic_abort "$@"
+        cargo "${BUILD[@]}" --target "$TARGET" --locked -Z build-std=std,panic_abort
 }
 
 # --------------------------------------------------------------------------
@@ -127,3 +133,5 @@ fi
 say "the filter is built with the compiler from $toolchain"
 # The builds replace this shell, so that who ends this process ends cargo.
 [ "${1:-}" = --setup ] || "${toolchain}_build" "$@"
+[ "${1:-}" != --trap ] || BUILD=(build --profile trap --features trap)
+[ "${1:-}" = --setup ] || "${toolchain}_build"

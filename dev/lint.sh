@@ -10,7 +10,7 @@ cargo fmt --all --check
 cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 step clippy
-cargo clippy --workspace --all-targets --features real,observability,soak,faults --locked -- -D warnings
+cargo clippy --workspace --all-targets --features real,observability,soak,faults,trap --locked -- -D warnings
 # Without libFuzzer, which is C++.
 cargo clippy --manifest-path fuzz/Cargo.toml --all-targets --no-default-features --locked -- -D warnings
 

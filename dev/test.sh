@@ -34,6 +34,8 @@ fi
 
 if [ "${1:-}" = faults ]; then
     shift
+    dev/build-wasm.sh --trap
+    export PORTVAKT_TRAP_WASM="$CARGO_TARGET_DIR/wasm32-wasip1/trap/portvakt.wasm"
     # A program of its own: other arguments are parts of the names of rows.
     exec cargo test --package portvakt --features faults --test faults --locked -- "$@"
 fi

@@ -17,12 +17,14 @@ mod passage;
 mod plugin;
 mod root;
 mod stream;
+mod trap;
 
 use proxy_wasm::traits::RootContext;
 use proxy_wasm::types::LogLevel;
 
 /// Registers the filter with the SDK. Envoy calls it when it loads the module.
 fn start() {
+    trap::enter("start");
     // The host filters by its own level, which can change while it runs.
     proxy_wasm::set_log_level(LogLevel::Trace);
     proxy_wasm::set_root_context(|context_id| -> Box<dyn RootContext> {

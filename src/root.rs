@@ -16,6 +16,7 @@ use super::metrics::Metrics;
 use super::notice::warn_once;
 use super::plugin::{Plugin, Waiter};
 use super::stream::Stream;
+use super::trap;
 use portvakt_core::callout::effect::{Effect, Report};
 use portvakt_core::callout::provider::Provider;
 use portvakt_core::callout::single_flight::WaiterId;
@@ -144,6 +145,7 @@ impl Context for Root {
         body_size: usize,
         _num_trailers: usize,
     ) {
+        trap::enter("on_http_call_response");
         let Some(plugin) = &self.plugin else {
             return;
         };
@@ -165,6 +167,7 @@ impl Context for Root {
 
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
+        trap::enter("on_configure");
         match self.configure() {
             Ok(plugin) => {
                 let plugin = self.plugin.insert(Rc::new(plugin));
@@ -181,6 +184,7 @@ impl RootContext for Root {
     }
 
     fn on_queue_ready(&mut self, queue: u32) {
+        trap::enter("on_queue_ready");
         while let Ok(Some(_)) = hostcalls::dequeue_shared_queue(queue) {}
         if let Some(plugin) = &self.plugin {
             self.run(plugin, now());
@@ -188,6 +192,7 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
+        trap::enter("on_tick");
         if let Some(plugin) = &self.plugin {
             let now = now();
             let providers = plugin.authorizer.providers();
@@ -197,6 +202,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
+        trap::enter("on_context_create");
         Some(Box::new(Stream::new(
             context_id,
             self.context_id,

@@ -10,6 +10,7 @@ use super::data::{HostData, now};
 use super::head::{HostHead, HostPeer};
 use super::passage::{Passage, hold_back};
 use super::plugin::{Plugin, reject};
+use super::trap;
 use portvakt_core::authorizer::{Decision, Step, UsedToken};
 use portvakt_core::cache::lookup::Lookup;
 use portvakt_core::callout::single_flight::CallId;
@@ -71,6 +72,10 @@ impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, count: usize, ends_stream: bool) -> Action {
+    fn on_http_request_headers(&mut self, _count: usize, ends_stream: bool) -> Action {
+        trap::arm();
+        trap::enter("on_request_headers");
+        let head = HostHead { ends_stream };
         let Some(plugin) = self.plugin.clone() else {
             let head = HostHead::new(None, count, ends_stream);
             reject(&Rejection::unconfigured(), is_grpc(&head), String::new);
@@ -107,11 +112,13 @@ impl HttpContext for Stream {
 
     /// Called before the decision only if the host did not hold the body back by itself.
     fn on_http_request_body(&mut self, _size: usize, _ends_stream: bool) -> Action {
+        trap::enter("on_request_body");
         self.passage.action()
     }
 
     /// Some servers take trailers for headers. Likewise called before the decision.
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        trap::enter("on_request_trailers");
         if let Some(plugin) = &self.plugin {
             plugin.strip_trailers();
         }
@@ -122,6 +129,7 @@ impl HttpContext for Stream {
 /// A stream that ends while it waits waits no more: nobody may answer it.
 impl Drop for Stream {
     fn drop(&mut self) {
+        trap::enter("on_delete");
         if let (Some(plugin), Some((provider, call))) = (&self.plugin, self.waits_for) {
             plugin.coordinators.leave(provider, call, self.context_id);
         }

@@ -11,8 +11,9 @@ use crate::gateway::{Gateway, Setup, until};
 use crate::line::{Line, State};
 use crate::load::Load;
 use crate::model::Spares;
+use crate::recorder::Recorder;
 use crate::report::{Report, Row};
-use crate::scene::{setup, under_load};
+use crate::scene::{ANSWERS, setup, under_load};
 use crate::stats::lookups;
 
 /// What the endpoint or the line to it does.
@@ -82,10 +83,10 @@ pub fn rows() -> Vec<Row> {
 }
 
 async fn run(trouble: Trouble, spares: Spares) -> Report {
-    let line = Line::open().await;
+    let (api, line) = (Recorder::start().await, Line::open().await);
     let gateway = Gateway::start(Setup {
         endpoint: Some(line.address),
-        ..setup()
+        ..setup(&api)
     })
     .await;
     line.leads_to(gateway.idp.idp_addr());
@@ -100,6 +101,7 @@ async fn run(trouble: Trouble, spares: Spares) -> Report {
             }
         }
         load.shows(20).await;
+        load.answers(ANSWERS).await;
         if spares == Spares::Known {
             until("known tokens outlive their time", async || {
                 gateway.stat(&lookups("stale")).await > 0
@@ -112,7 +114,7 @@ async fn run(trouble: Trouble, spares: Spares) -> Report {
         flapping.take().shutdown().await;
         line.set(State::Up);
     };
-    under_load(gateway, spares, on, off).await
+    under_load(gateway, &api, spares, on, off).await
 }
 
 async fn flap(line: watch::Sender<State>) {

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::client::http2;
 use crate::gateway::{Gateway, until};
-use crate::model::{Kind, Spares};
+use crate::model::{KIND, Kind, Spares};
 
 /// Between an answer and the next request of the same client.
 const PACE: Duration = Duration::from_millis(10);
@@ -27,33 +27,37 @@ const WELL_AGAIN: usize = 10;
 #[derive(Debug, Default)]
 pub struct Tally {
     pub requests: usize,
-    /// Requests that reached the API, by their answers.
-    pub passed: usize,
     pub wrong: Vec<String>,
     pub lost: Vec<String>,
     /// Statuses from the fault's beginning until all is well again.
     pub during: BTreeMap<u16, usize>,
+    /// How long known tokens took, since it was last asked.
+    known_took: Vec<Duration>,
     spares: Option<Spares>,
     mended_at: Option<Instant>,
+    well_at: Option<Instant>,
     last_failure: Option<Instant>,
     in_a_row: [usize; Kind::ALL.len()],
 }
 
 impl Tally {
-    fn answered(&mut self, kind: Kind, began: Instant, spared: Option<Spares>, status: u16) {
+    fn answered(&mut self, kind: Kind, began: Instant, status: u16) {
         self.requests += 1;
-        self.passed += usize::from(status == 200);
         // The fault may have begun while the request was on its way, or have ended.
-        let spares = self.spares.or(spared);
+        let is_concerned = self.well_at.is_none_or(|well_at| began < well_at);
+        let spares = self.spares.filter(|_| is_concerned);
         if spares.is_some() {
             *self.during.entry(status).or_default() += 1;
         }
+        if kind == Kind::Known {
+            self.known_took.push(began.elapsed());
+        }
         let is_right = status == kind.expected();
-        let is_excused = status == 503 && spares.is_some_and(|spares| spares.allows_503(kind));
+        let is_excused = spares.is_some_and(|spares| spares.excuses(kind, status));
         if !is_right && !is_excused {
-            let phase = match (self.mended_at, self.spares) {
-                (None, None) => "before",
-                (_, Some(_)) => "during",
+            let phase = match (self.spares, spares) {
+                (None, _) => "before",
+                (Some(_), Some(_)) => "during",
                 (Some(_), None) => "after",
             };
             let took = began.elapsed().as_millis();
@@ -144,7 +148,7 @@ impl Load {
             tally.in_a_row.iter().all(|right| *right >= WELL_AGAIN)
         })
         .await;
-        self.tally().spares = None;
+        self.tally().well_at = Some(Instant::now());
     }
 
     /// Waits until so many requests more have been answered.
@@ -162,6 +166,19 @@ impl Load {
             self.tally().during.get(&503).copied().unwrap_or_default() >= times
         })
         .await;
+    }
+
+    /// How long 99 of 100 requests with a known token took at most since this was last asked, in
+    /// milliseconds.
+    pub fn p99_of_known(&self) -> u128 {
+        let mut took = std::mem::take(&mut self.tally().known_took);
+        took.sort_unstable();
+        took[(took.len() * 99 / 100).min(took.len() - 1)].as_millis()
+    }
+
+    /// Whether anybody has been answered so since the fault began.
+    pub fn has_shown(&self, status: u16) -> bool {
+        self.tally().during.contains_key(&status)
     }
 
     /// Ends it: each request is answered, or lost.
@@ -211,10 +228,11 @@ impl Client {
             "/api/x"
         };
         let mut request = self.http.get(format!("{}{path}", self.url));
+        request = request.header(KIND, self.kind.name());
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
-        let (began, spared) = (Instant::now(), self.tally.lock().unwrap().spares);
+        let began = Instant::now();
         let answer = tokio::time::timeout(LOST_AFTER, async {
             let response = request.send().await?;
             let status = response.status().as_u16();
@@ -224,7 +242,7 @@ impl Client {
         .await;
         let mut tally = self.tally.lock().unwrap();
         match answer {
-            Ok(Ok(status)) => tally.answered(self.kind, began, spared, status),
+            Ok(Ok(status)) => tally.answered(self.kind, began, status),
             Ok(Err(error)) => tally.lost(self.kind, began, &format!("{error:?}")),
             Err(_) => tally.lost(self.kind, began, "no answer in time"),
         }

@@ -18,18 +18,23 @@
 
 #[path = "../envoy/capabilities.rs"]
 mod capabilities;
+mod changes;
 #[path = "../envoy/client.rs"]
 mod client;
+mod crowds;
 mod endpoint;
 #[path = "../envoy/gateway.rs"]
 mod gateway;
 mod line;
 mod load;
 mod model;
+#[path = "../envoy/recorder.rs"]
+mod recorder;
 mod report;
 mod scene;
 #[path = "../envoy/stats.rs"]
 mod stats;
+mod traps;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -79,5 +84,11 @@ fn main() -> ExitCode {
 
 /// All rows, in the order of the table.
 fn all() -> Vec<Row> {
-    endpoint::rows()
+    let parts = [
+        endpoint::rows(),
+        changes::rows(),
+        crowds::rows(),
+        traps::rows(),
+    ];
+    parts.into_iter().flatten().collect()
 }

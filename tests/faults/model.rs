@@ -27,6 +27,18 @@ impl Kind {
         Self::Open,
     ];
 
+    /// What the API knows such a request by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::New => "new",
+            Self::Weak => "weak",
+            Self::Junk => "junk",
+            Self::Missing => "missing",
+            Self::Open => "open",
+        }
+    }
+
     /// The only right answer while all is well.
     pub fn expected(self) -> u16 {
         match self {
@@ -36,6 +48,9 @@ impl Kind {
         }
     }
 }
+
+/// The header with the kind's name.
+pub const KIND: &str = "x-kind";
 
 /// Whom a fault leaves alone. All others may be answered with 503 while it lasts, and with nothing
 /// else but the right answer.
@@ -52,11 +67,13 @@ pub enum Spares {
 }
 
 impl Spares {
-    /// Whether this kind of request may be answered with 503.
-    pub fn allows_503(self, kind: Kind) -> bool {
+    /// Whether this kind of request may be answered so, though it is not the answer that is due.
+    pub fn excuses(self, kind: Kind, status: u16) -> bool {
         match (self, kind) {
             (Self::Everybody, _) => false,
-            (Self::Nobody, _) => true,
+            // Envoy answers 504 to who waited in a VM that died, after its `stream_idle_timeout`.
+            (Self::Nobody, _) => matches!(status, 503 | 504),
+            _ if status != 503 => false,
             (_, Kind::Missing | Kind::Open) => false,
             (Self::TokenLess, _) => true,
             (Self::Known, kind) => kind != Kind::Known,

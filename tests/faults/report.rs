@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::process::Command;
 
 use crate::load::Tally;
+use crate::model::{KIND, Kind};
 
 /// One row of the matrix.
 pub struct Row {
@@ -31,20 +32,30 @@ impl Row {
 #[derive(Debug)]
 pub struct Report {
     tally: Tally,
-    /// Requests that reached the API beyond those that were answered with its 200.
-    unasked: usize,
+    /// Requests that reached the API and should not have.
+    passed: usize,
     note: String,
 }
 
 impl Report {
-    /// `reached`: how many requests the API has seen.
-    pub fn new(tally: Tally, reached: usize) -> Self {
-        let unasked = reached.saturating_sub(tally.passed);
+    /// `heads`: those of all requests that the API has seen.
+    pub fn new(tally: Tally, heads: &[String]) -> Self {
+        let refused = Kind::ALL.into_iter().filter(|kind| kind.expected() != 200);
+        let names: Vec<_> = refused
+            .map(|kind| format!("{KIND}: {}", kind.name()))
+            .collect();
+        let is_wrong = |head: &&String| names.iter().any(|name| head.contains(name));
+        let passed = heads.iter().filter(is_wrong).count();
         Self {
             tally,
-            unasked,
+            passed,
             note: String::new(),
         }
+    }
+
+    /// Where no gateway runs that could be sent any.
+    pub fn without_traffic(note: &str) -> Self {
+        Self::new(Tally::default(), &[]).note(note.to_owned())
     }
 
     /// What else is to be said of it.
@@ -55,7 +66,7 @@ impl Report {
 
     /// Decisions that the model did not expect, and requests that reached the API all the same.
     fn wrong(&self) -> usize {
-        self.tally.wrong.len() + self.unasked
+        self.tally.wrong.len() + self.passed
     }
 
     pub fn is_well(&self) -> bool {
@@ -95,8 +106,12 @@ impl fmt::Display for Report {
         for what in self.tally.wrong.iter().chain(lost).take(5) {
             write!(f, "\n    {what}")?;
         }
-        if self.unasked > 0 {
-            write!(f, "\n    {} reached the API and were refused", self.unasked)?;
+        if self.passed > 0 {
+            write!(
+                f,
+                "\n    {} reached the API and should not have",
+                self.passed
+            )?;
         }
         Ok(())
     }

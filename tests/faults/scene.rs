@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use crate::gateway::{Gateway, Setup, plugin};
 use crate::load::Load;
 use crate::model::Spares;
+use crate::recorder::Recorder;
 use crate::report::Report;
 
 /// Answers before the fault, at least in it, and after it.
-const ANSWERS: usize = 150;
+pub const ANSWERS: usize = 150;
 
 /// A known token's time is up within a fault, and it is asked about before and after it.
 pub fn short_lived() -> Value {
@@ -20,9 +21,10 @@ pub fn short_lived() -> Value {
     plugin
 }
 
-/// A gateway of two workers for most rows.
-pub fn setup() -> Setup {
+/// A gateway of two workers before this API, for most rows.
+pub fn setup(api: &Recorder) -> Setup {
     Setup {
+        api: Some(api.address),
         plugin: short_lived(),
         workers: 2,
         log_level: "info",
@@ -33,22 +35,20 @@ pub fn setup() -> Setup {
 /// Switches a fault on and off under load. `on` returns when it has shown itself.
 pub async fn under_load(
     gateway: Gateway,
+    api: &Recorder,
     spares: Spares,
     on: impl AsyncFnOnce(&Gateway, &Load),
     off: impl AsyncFnOnce(&Gateway),
 ) -> Report {
     let gateway = Arc::new(gateway);
-    let reached = gateway.idp.api_requests();
     let load = Load::start(&gateway, gateway.address).await;
     load.answers(ANSWERS).await;
     load.fault_begins(spares);
     on(&gateway, &load).await;
-    load.answers(ANSWERS).await;
     off(&gateway).await;
     load.fault_ends();
     load.until_well().await;
     load.answers(ANSWERS).await;
     let tally = load.end().await;
-    let reached = gateway.idp.api_requests() - reached;
-    Report::new(tally, reached)
+    Report::new(tally, &api.heads())
 }

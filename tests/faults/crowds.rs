@@ -1,0 +1,163 @@
+//! Clients in numbers, who leave, flood or dawdle.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use dev_idp::Fault;
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::client::{http2, send_head};
+use crate::gateway::{Gateway, Setup, connect_patiently, until};
+use crate::load::Load;
+use crate::model::{KIND, Kind, Spares};
+use crate::recorder::Recorder;
+use crate::report::{Report, Row};
+use crate::scene::{ANSWERS, setup, short_lived, under_load};
+
+/// How long a flood lasts.
+const FLOOD: Duration = Duration::from_secs(4);
+
+/// Clients that flood, each with one request at a time.
+const FLOODING: usize = 40;
+
+/// What the window lets out at most, in each of two workers.
+const WINDOWS: u64 = 2 * portvakt_core::callout::window::MAX as u64;
+
+pub fn rows() -> Vec<Row> {
+    vec![
+        Row::new("1,000 clients leave while they wait", leaving),
+        Row::new("a flood of random tokens", flooded),
+        Row::new(
+            "200 clients that send their heads a byte at a time",
+            dawdling,
+        ),
+        Row::new(
+            "200 clients that wait for 100 (Continue), and send no body",
+            expecting,
+        ),
+    ]
+}
+
+async fn leaving() -> Report {
+    let api = Recorder::start().await;
+    let mut plugin = short_lived();
+    plugin["introspection"]["timeout"] = json!("10s");
+    let gateway = Gateway::start(Setup {
+        plugin,
+        edit: connect_patiently,
+        ..setup(&api)
+    })
+    .await;
+    let on = async |gateway: &Gateway, _: &Load| {
+        gateway.idp.set_fault(Some(Fault::Hold));
+        let clients = (0..1000).map(|n| async move {
+            let authorization = format!("Bearer junk-leaves{n}");
+            let headers = [
+                (&b"authorization"[..], authorization.as_bytes()),
+                (KIND.as_bytes(), Kind::Junk.name().as_bytes()),
+            ];
+            send_head(gateway.address, b"GET /api/x", &headers, 0).await
+        });
+        let clients = join_all(clients).await;
+        until("all wait", async || gateway.active_requests().await >= 1000).await;
+        drop(clients);
+        until("all have left", async || {
+            gateway.active_requests().await < 100
+        })
+        .await;
+    };
+    let off = async |gateway: &Gateway| gateway.idp.set_fault(None);
+    under_load(gateway, &api, Spares::Known, on, off).await
+}
+
+/// The endpoint takes 50 ms. What is bounded: callouts, and how long a known token takes.
+async fn flooded() -> Report {
+    let api = Recorder::start().await;
+    let gateway = Gateway::start(setup(&api)).await;
+    gateway.idp.set_fault(Some(Fault::Delay { ms: 50 }));
+    let (most, sent) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let times = std::cell::Cell::new((0, 0));
+    let on = async |gateway: &Gateway, load: &Load| {
+        let before = load.p99_of_known();
+        let ends = Instant::now() + FLOOD;
+        let url = format!("http://{}/api/x", gateway.address);
+        let flood = (0..FLOODING).map(|_| async {
+            let http = http2();
+            while Instant::now() < ends {
+                let token = format!("flood{}", sent.fetch_add(1, Ordering::SeqCst));
+                let request = http.get(&url).header(KIND, Kind::Junk.name());
+                let status = request.bearer_auth(token).send().await.unwrap().status();
+                assert!(matches!(status.as_u16(), 401 | 503), "{status}");
+            }
+        });
+        let watch = async {
+            while Instant::now() < ends {
+                let active = gateway.stat("cluster.texas.upstream_rq_active").await;
+                most.fetch_max(usize::try_from(active).unwrap(), Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        futures_util::future::join(join_all(flood), watch).await;
+        times.set((before, load.p99_of_known()));
+    };
+    let report = under_load(gateway, &api, Spares::Known, on, async |_| {}).await;
+    let (before, within) = times.get();
+    let (most, sent) = (most.into_inner(), sent.into_inner());
+    // Generous: other programs may have the processors.
+    assert!(
+        within < before + 1000,
+        "{before} ms, in the flood {within} ms"
+    );
+    assert!(most as u64 <= WINDOWS, "{most} callouts at once");
+    report.note(format!(
+        "{sent} random tokens besides, at most {most} callouts at once, p99 of a known token \
+         {before} ms before and {within} ms within"
+    ))
+}
+
+async fn dawdling() -> Report {
+    let api = Recorder::start().await;
+    let gateway = Gateway::start(setup(&api)).await;
+    let on = async |gateway: &Gateway, load: &Load| {
+        let mut clients = JoinSet::new();
+        let address = gateway.address;
+        for _ in 0..200 {
+            clients.spawn(async move {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                let head = b"GET /api/x HTTP/1.1\r\nhost: gateway\r\nx-kind: junk\r\nx-pad: ";
+                for byte in head.iter().chain(std::iter::repeat(&b'x')) {
+                    if stream.write_all(&[*byte]).await.is_err() {
+                        return;
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            });
+        }
+        load.answers(5 * ANSWERS).await;
+    };
+    under_load(gateway, &api, Spares::Everybody, on, async |_| {}).await
+}
+
+async fn expecting() -> Report {
+    let api = Recorder::start().await;
+    let gateway = Gateway::start(setup(&api)).await;
+    let on = async |gateway: &Gateway, load: &Load| {
+        let clients = (0..200).map(|n| async move {
+            let authorization = format!("Bearer junk-expects{n}");
+            let headers = [
+                (&b"expect"[..], &b"100-continue"[..]),
+                (b"authorization", authorization.as_bytes()),
+                (KIND.as_bytes(), Kind::Junk.name().as_bytes()),
+            ];
+            send_head(gateway.address, b"POST /api/x", &headers, 100).await
+        });
+        let clients = join_all(clients).await;
+        load.answers(5 * ANSWERS).await;
+        drop(clients);
+    };
+    under_load(gateway, &api, Spares::Everybody, on, async |_| {}).await
+}
