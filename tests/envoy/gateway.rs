@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use dev_idp::{Client, DevIdp, DevIdpConfig, IdentityProvider, Mint};
@@ -51,6 +52,8 @@ pub struct Setup {
     pub module: Option<PathBuf>,
     /// Variables in Envoy's own environment.
     pub environment: Vec<(&'static str, String)>,
+    /// Whether another Envoy can take over from this one.
+    pub hot_restart: bool,
 }
 
 impl Default for Setup {
@@ -71,6 +74,7 @@ impl Default for Setup {
             paused_head: PausedHead::HoldsAll,
             module: None,
             environment: Vec::new(),
+            hot_restart: false,
         }
     }
 }
@@ -166,6 +170,7 @@ pub struct Gateway {
     discovery: Discovery,
     vms_at_start: u64,
     envoy: Child,
+    successor: Mutex<Option<Child>>,
     folder: TempDir,
 }
 
@@ -192,11 +197,7 @@ impl Gateway {
         let admin_file = folder.path().join("admin");
         let log = File::create(folder.path().join("log")).unwrap();
         let mut envoy = Command::new(envoy_binary())
-            .args([
-                "--disable-hot-restart",
-                "--concurrency",
-                &setup.workers.to_string(),
-            ])
+            .args(["--concurrency", &setup.workers.to_string()])
             .args(["--service-node", "test", "--service-cluster", "test"])
             .args(["--log-level", setup.log_level])
             .args(["--file-flush-interval-msec", "10"])
@@ -204,6 +205,7 @@ impl Gateway {
             .arg(&admin_file)
             .arg("-c")
             .arg(config_file)
+            .args(hot_restart(setup.hot_restart, folder.path()))
             .envs(setup.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -219,6 +221,7 @@ impl Gateway {
             discovery: setup.discovery,
             vms_at_start: 0,
             envoy,
+            successor: Mutex::new(None),
             folder,
         };
         gateway.wait_until_ready().await;
@@ -241,6 +244,35 @@ impl Gateway {
         let port = u16::try_from(found.unwrap()).unwrap();
         self.address = SocketAddr::from(([127, 0, 0, 1], port));
         self.vms_at_start = self.stat("wasm.envoy.wasm.runtime.v8.created").await;
+    }
+
+    /// Starts another Envoy with the same configuration, and waits until it has taken over from this
+    /// one, which ends.
+    pub async fn restart(&self) {
+        let base_id = fs::read_to_string(self.folder.path().join("base-id")).unwrap();
+        let log = File::options()
+            .append(true)
+            .open(self.folder.path().join("log"))
+            .unwrap();
+        let successor = Command::new(envoy_binary())
+            .args(["--concurrency", "2", "--restart-epoch", "1"])
+            .args(["--base-id", base_id.trim()])
+            .args(["--service-node", "test", "--service-cluster", "test"])
+            .args(DRAIN.split(' '))
+            .arg("-c")
+            .arg(self.folder.path().join("envoy.json"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("cannot start Envoy");
+        *self.successor.lock().unwrap() = Some(successor);
+        let stat = format!("/proc/{}/stat", self.envoy.id());
+        until("the old Envoy has ended", async || {
+            // A zombie until this program waits for it.
+            fs::read_to_string(&stat).unwrap().contains(") Z ")
+        })
+        .await;
     }
 
     /// Gives the running Envoy another plugin configuration.
@@ -381,6 +413,10 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        if let Some(mut successor) = self.successor.lock().unwrap().take() {
+            let _ = successor.kill();
+            let _ = successor.wait();
+        }
         let _ = self.envoy.kill();
         let _ = self.envoy.wait();
         if std::thread::panicking() {
@@ -570,6 +606,19 @@ fn write_config(folder: &TempDir, config: &Value) -> PathBuf {
     fs::write(&file, config.to_string()).unwrap();
     file
 }
+
+/// How an Envoy is started that another one can take over from, or none.
+fn hot_restart(is_possible: bool, folder: &Path) -> Vec<String> {
+    if !is_possible {
+        return vec!["--disable-hot-restart".to_owned()];
+    }
+    let base_id = format!("--base-id-path {}", folder.join("base-id").display());
+    let arguments = format!("--use-dynamic-base-id {base_id} {DRAIN}");
+    arguments.split(' ').map(str::to_owned).collect()
+}
+
+/// How long the old one goes on beside the new one, in seconds.
+const DRAIN: &str = "--drain-time-s 2 --parent-shutdown-time-s 4";
 
 async fn admin_address(envoy: &mut Child, file: &Path, folder: &Path) -> SocketAddr {
     let mut address = None;

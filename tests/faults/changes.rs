@@ -25,6 +25,7 @@ pub fn rows() -> Vec<Row> {
         Row::new("the endpoint's name that does not resolve", || {
             astray("nameless")
         }),
+        Row::new("hot restart: another Envoy takes over", restarted),
         Row::new("listeners drain gracefully, by the admin", drained),
     ]
 }
@@ -118,6 +119,25 @@ async fn astray(cluster: &'static str) -> Report {
         until_realm(gateway, "back").await;
     };
     under_load(gateway, &api, Spares::TokenLess, on, off).await
+}
+
+/// The new one is given the old one's sockets by their port: it must not be any port.
+fn listen_on_a_port_of_its_own(config: &mut Value) {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = "/static_resources/listeners/0/address/socket_address/port_value";
+    *at(config, port) = json!(free.local_addr().unwrap().port());
+}
+
+async fn restarted() -> Report {
+    let api = Recorder::start().await;
+    let gateway = Gateway::start(Setup {
+        hot_restart: true,
+        edit: listen_on_a_port_of_its_own,
+        ..setup(&api)
+    })
+    .await;
+    let on = async |gateway: &Gateway, _: &Load| gateway.restart().await;
+    under_load(gateway, &api, Spares::Everybody, on, async |_| {}).await
 }
 
 /// Connections are asked to end one by one, and no request with them.
