@@ -32,6 +32,21 @@ pub fn setup(api: &Recorder) -> Setup {
     }
 }
 
+/// Switches a fault on that nothing takes away.
+pub async fn for_good(
+    gateway: Gateway,
+    api: &Recorder,
+    spares: Spares,
+    on: impl AsyncFnOnce(&Gateway, &Load),
+) -> Report {
+    let gateway = Arc::new(gateway);
+    let load = Load::start(&gateway, gateway.address).await;
+    load.answers(ANSWERS).await;
+    load.fault_begins(spares);
+    on(&gateway, &load).await;
+    Report::new(load.end().await, &api.heads())
+}
+
 /// Switches a fault on and off under load. `on` returns when it has shown itself.
 pub async fn under_load(
     gateway: Gateway,

@@ -14,13 +14,13 @@ use crate::load::Load;
 use crate::model::{KIND, Kind, Spares};
 use crate::recorder::Recorder;
 use crate::report::{Report, Row};
-use crate::scene::{setup, short_lived, under_load};
+use crate::scene::{ANSWERS, for_good, setup, short_lived, under_load};
 
 /// What the module for tests is told by.
 const HEADER: &str = "x-portvakt-trap";
 
 /// All that Envoy calls, as in dev/callbacks.txt, but for what it calls to start a VM.
-const CALLBACKS: [&str; 9] = [
+const CALLBACKS: [&str; 8] = [
     "on_context_create",
     "on_request_headers",
     "on_request_body",
@@ -29,7 +29,6 @@ const CALLBACKS: [&str; 9] = [
     "on_queue_ready",
     "on_http_call_response",
     "on_tick",
-    "on_configure",
 ];
 
 pub fn rows() -> Vec<Row> {
@@ -38,7 +37,11 @@ pub fn rows() -> Vec<Row> {
         Row::new(&name, move || run(callback))
     });
     let start = Row::new("VM trapping when it starts", at_start);
-    rows.chain([start]).collect()
+    rows.chain([
+        Row::new("VM trapping in `on_configure`", at_configuration),
+        start,
+    ])
+    .collect()
 }
 
 fn trapping() -> PathBuf {
@@ -58,41 +61,49 @@ fn assert_only_the_module_for_tests_traps() {
     assert_eq!([knows(wasm()), knows(trapping())], [false, true]);
 }
 
-async fn run(callback: &'static str) -> Report {
-    assert_only_the_module_for_tests_traps();
-    let api = Recorder::start().await;
-    let gateway = Gateway::start(Setup {
+async fn start(api: &Recorder) -> Gateway {
+    Gateway::start(Setup {
         module: Some(trapping()),
         discovery: Discovery::Extension,
         // Who waits in a VM that dies hears nothing until then: a minute in envoy.yaml.
         edit: |config| {
             *at(config, &format!("{CONNECTION_MANAGER}/stream_idle_timeout")) = json!("3s");
         },
-        ..setup(&api)
+        ..setup(api)
     })
-    .await;
+    .await
+}
+
+async fn run(callback: &'static str) -> Report {
+    assert_only_the_module_for_tests_traps();
+    let api = Recorder::start().await;
+    let gateway = start(&api).await;
     let on = async |gateway: &Gateway, load: &Load| {
         spring(gateway, callback).await;
-        if callback == "on_configure" {
-            let mut other = short_lived();
-            other["challenge"]["realm"] = json!("other");
-            gateway.reconfigure(&other);
-        }
         until("a VM has died and the fault shows", async || {
-            load.has_shown(503)
-                && (callback == "on_configure"
-                    || gateway.stat("wasm.portvakt.vm_reload_*").await > 0)
+            load.has_shown(503) && gateway.stat("wasm.portvakt.vm_reload_*").await > 0
         })
         .await;
     };
-    let off = async |gateway: &Gateway| {
-        // Envoy makes no new VM for a worker whose VM could not be configured, until it is given
-        // another configuration.
-        if callback == "on_configure" {
-            gateway.reconfigure(&short_lived());
-        }
+    under_load(gateway, &api, Spares::Nobody, on, async |_| {}).await
+}
+
+/// Envoy 1.40 leaves the filter out in a worker whose VM traps over a configuration of ECDS that the
+/// main thread has taken. Nothing in the module can answer for it.
+async fn at_configuration() -> Report {
+    let api = Recorder::start().await;
+    let gateway = start(&api).await;
+    let on = async |gateway: &Gateway, load: &Load| {
+        spring(gateway, "on_configure").await;
+        let mut other = short_lived();
+        other["challenge"]["realm"] = json!("other");
+        gateway.reconfigure(&other);
+        load.answers(5 * ANSWERS).await;
     };
-    under_load(gateway, &api, Spares::Nobody, on, off).await
+    let report = for_good(gateway, &api, Spares::Nobody, on).await;
+    report
+        .note("**that worker guards nothing**: see below".to_owned())
+        .known()
 }
 
 /// Sends a request that takes a VM into every callback.
