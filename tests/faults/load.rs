@@ -103,7 +103,7 @@ pub struct Load {
 
 impl Load {
     /// Two clients for each kind of request, one of them over HTTP/2.
-    pub async fn start(gateway: &Arc<Gateway>, address: SocketAddr) -> Self {
+    pub fn start(gateway: &Arc<Gateway>, address: SocketAddr) -> Self {
         let mut load = Self {
             tally: Arc::default(),
             sent: Arc::default(),

@@ -60,16 +60,13 @@ fn main() -> ExitCode {
                 .unwrap()
                 .block_on((row.run)())
         };
-        match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(report) => {
-                println!("{name}: {report} [{:.1} s]", began.elapsed().as_secs_f32());
-                is_well &= report.is_well();
-                reports.push((name, report));
-            }
-            Err(_) => {
-                println!("{name}: FAILED");
-                is_well = false;
-            }
+        if let Ok(report) = catch_unwind(AssertUnwindSafe(run)) {
+            println!("{name}: {report} [{:.1} s]", began.elapsed().as_secs_f32());
+            is_well &= report.is_well();
+            reports.push((name, report));
+        } else {
+            println!("{name}: FAILED");
+            is_well = false;
         }
     }
     if chosen.is_empty() {

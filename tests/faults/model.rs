@@ -52,14 +52,11 @@ impl Kind {
 /// The header with the kind's name.
 pub const KIND: &str = "x-kind";
 
-/// Whom a fault leaves alone. All others may be answered with 503 while it lasts (or, where it says
-/// so, with something else), and with nothing else but the right answer.
+/// Whom a fault leaves alone. All others may be answered with 503 while it lasts, and with nothing else but the right answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spares {
     /// All.
     Everybody,
-    /// Whose token is good for long: the others' have expired, by Envoy's clock.
-    Unexpired,
     /// Who needs no introspection: a known token counts.
     Known,
     /// Who has no token.
@@ -75,7 +72,6 @@ impl Spares {
             (Self::Everybody, _) => false,
             // Envoy answers 504 to who waited in a VM that died, after its `stream_idle_timeout`.
             (Self::Nobody, _) => matches!(status, 503 | 504),
-            (Self::Unexpired, kind) => status == 401 && matches!(kind, Kind::New | Kind::Weak),
             _ if status != 503 => false,
             (_, Kind::Missing | Kind::Open) => false,
             (Self::TokenLess, _) => true,

@@ -155,7 +155,7 @@ fn table(reports: &[(String, Report)]) -> String {
         envoy(),
     );
     for (name, report) in reports {
-        table += &format!(
+        let row = format!(
             "| {name} | {} | {} | {} | {} | {} |\n",
             report.tally.requests,
             report.wrong(),
@@ -163,6 +163,7 @@ fn table(reports: &[(String, Report)]) -> String {
             report.recovered(),
             report.during(),
         );
+        table.push_str(&row);
     }
     table
 }

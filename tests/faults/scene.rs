@@ -40,7 +40,7 @@ pub async fn for_good(
     on: impl AsyncFnOnce(&Gateway, &Load),
 ) -> Report {
     let gateway = Arc::new(gateway);
-    let load = Load::start(&gateway, gateway.address).await;
+    let load = Load::start(&gateway, gateway.address);
     load.answers(ANSWERS).await;
     load.fault_begins(spares);
     on(&gateway, &load).await;
@@ -56,7 +56,7 @@ pub async fn under_load(
     off: impl AsyncFnOnce(&Gateway),
 ) -> Report {
     let gateway = Arc::new(gateway);
-    let load = Load::start(&gateway, gateway.address).await;
+    let load = Load::start(&gateway, gateway.address);
     load.answers(ANSWERS).await;
     load.fault_begins(spares);
     on(&gateway, &load).await;

@@ -79,7 +79,7 @@ async fn run(callback: &'static str) -> Report {
     let api = Recorder::start().await;
     let gateway = start(&api).await;
     let on = async |gateway: &Gateway, load: &Load| {
-        spring(gateway, callback).await;
+        spring(gateway, callback);
         until("a VM has died and the fault shows", async || {
             load.has_shown(503) && gateway.stat("wasm.portvakt.vm_reload_*").await > 0
         })
@@ -94,7 +94,7 @@ async fn at_configuration() -> Report {
     let api = Recorder::start().await;
     let gateway = start(&api).await;
     let on = async |gateway: &Gateway, load: &Load| {
-        spring(gateway, "on_configure").await;
+        spring(gateway, "on_configure");
         let mut other = short_lived();
         other["challenge"]["realm"] = json!("other");
         gateway.reconfigure(&other);
@@ -107,7 +107,7 @@ async fn at_configuration() -> Report {
 }
 
 /// Sends a request that takes a VM into every callback.
-async fn spring(gateway: &Gateway, callback: &str) {
+fn spring(gateway: &Gateway, callback: &str) {
     // The body of one that is refused is not looked at.
     let (token, kind) = match callback {
         "on_request_body" | "on_request_trailers" => (gateway.token("api:write"), Kind::New),
