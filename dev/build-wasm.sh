@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
 # Builds target/wasm32-wasip1/release/portvakt.wasm, or with --package NAME what that package is.
-# With --setup, only makes sure that it can be built; with --rustc, says which compiler does it.
-# Builds target/wasm32-wasip1/release/portvakt.wasm. With --setup, only makes
-# sure that it can be built; with --rustc, says which compiler does it; with
+# With --setup, only makes sure that it can be built; with --rustc, says which compiler does it; with
 # --trap, builds target/wasm32-wasip1/trap/portvakt.wasm, which tests let trap.
 #
 # The library for the target comes from rustup, or, where rustup's host can't be
@@ -41,8 +39,7 @@ rustup_install() {
 
 rustup_build() {
     reproducible "${FLAGS[@]}"
-    exec cargo build --release --target "$TARGET" --locked "$@"
-    exec cargo "${BUILD[@]}" --target "$TARGET" --locked
+    exec cargo "${BUILD[@]}" --target "$TARGET" --locked "$@"
 }
 
 # --- Debian's way ---------------------------------------------------------
@@ -88,8 +85,7 @@ debian_build() {
     # shared: cargo keeps what each compiler made apart.
     exec env RUSTC="$DEBIAN_RUSTC" RUSTC_BOOTSTRAP=1 \
         PORTVAKT_LINKER="$(debian_linker)" \
-        cargo build --release --target "$TARGET" --locked -Z build-std=std,panic_abort "$@"
-        cargo "${BUILD[@]}" --target "$TARGET" --locked -Z build-std=std,panic_abort
+        cargo "${BUILD[@]}" --target "$TARGET" --locked -Z build-std=std,panic_abort "$@"
 }
 
 # --------------------------------------------------------------------------
@@ -132,6 +128,9 @@ if [ "${1:-}" = --rustc ]; then
 fi
 say "the filter is built with the compiler from $toolchain"
 # The builds replace this shell, so that who ends this process ends cargo.
-[ "${1:-}" = --setup ] || "${toolchain}_build" "$@"
-[ "${1:-}" != --trap ] || BUILD=(build --profile trap --features trap)
-[ "${1:-}" = --setup ] || "${toolchain}_build"
+[ "${1:-}" != --setup ] || exit 0
+if [ "${1:-}" = --trap ]; then
+    shift
+    BUILD=(build --profile trap --features trap)
+fi
+"${toolchain}_build" "$@"

@@ -72,10 +72,8 @@ impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, count: usize, ends_stream: bool) -> Action {
-    fn on_http_request_headers(&mut self, _count: usize, ends_stream: bool) -> Action {
         trap::arm();
         trap::enter("on_request_headers");
-        let head = HostHead { ends_stream };
         let Some(plugin) = self.plugin.clone() else {
             let head = HostHead::new(None, count, ends_stream);
             reject(&Rejection::unconfigured(), is_grpc(&head), String::new);
