@@ -1,7 +1,7 @@
 //! Which rule a request is for: paths, templates, hosts, methods and routes.
 //!
 //! Input: a line for each rule, of conditions such as `path=/a`, `prefix=/a`, `template=/a/{id}`,
-//! `host=*.example.com` (several: any of them), `method=GET` (likewise) and `route=name`; then a
+//! `host=*.example.com` (several: any of them), `method=GET` (likewise) and `route=name`, or `any`; then a
 //! line with the method, `+` before it where a body follows; then one with the route, the authority
 //! and an override header's method, of which `-` is none; the rest is the target.
 //!
@@ -96,6 +96,9 @@ fn condition(line: &[u8]) -> Option<Condition<'_>> {
     let mut condition = Condition::default();
     let words = words(line);
     for word in &words {
+        if *word == "any" {
+            continue;
+        }
         let (key, value) = word.split_once('=')?;
         match key {
             "path" => condition.path = Some(Pattern::Exact(value)),
@@ -104,7 +107,6 @@ fn condition(line: &[u8]) -> Option<Condition<'_>> {
             "host" => condition.hosts.push(value),
             "method" => condition.methods.push(value),
             "route" => condition.route = Some(value),
-            "any" => {}
             _ => return None,
         }
     }
