@@ -34,6 +34,15 @@ pub(super) struct Root {
     plugin: Option<Rc<Plugin>>,
 }
 
+/// Why a root context has no plugin.
+enum Unconfigured {
+    /// The configuration is refused. So it is in every VM, and Envoy does not take it.
+    Refused(String),
+    /// The host did not give what the plugin needs. That may happen in one worker of several, in
+    /// which Envoy would then leave the filter out: so the VM is told to be well, and refuses all.
+    Host(Status),
+}
+
 impl Root {
     pub(super) fn new(context_id: u32) -> Self {
         Self {
@@ -42,11 +51,13 @@ impl Root {
         }
     }
 
-    fn configure(&self) -> Result<Plugin, String> {
-        let json = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
+    fn configure(&self, size: usize) -> Result<Plugin, Unconfigured> {
+        let json = match hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size) {
+            Ok(Some(json)) => json,
+            Ok(None) if size == 0 => Vec::new(),
+            Ok(None) => return Err(Unconfigured::Host(Status::NotFound)),
+            Err(status) => return Err(Unconfigured::Host(status)),
+        };
         let vm = Vm {
             env: |name: &str| std::env::var(name).ok(),
             has_id: property(vec!["plugin_vm_id"]).is_some_and(|id| !id.is_empty()),
@@ -54,14 +65,14 @@ impl Root {
         let Configured {
             authorizer,
             warnings,
-        } = config::parse(&json, &vm).map_err(|error| error.to_string())?;
+        } = config::parse(&json, &vm).map_err(|error| Unconfigured::Refused(error.to_string()))?;
         for warning in &warnings {
             warn_once(&warning.to_string());
         }
-        let host_error = |status: Status| format!("the host refused: {status:?}");
-        let metrics = Metrics::define(&authorizer).map_err(host_error)?;
+        let metrics = Metrics::define(&authorizer).map_err(Unconfigured::Host)?;
         authorizer.providers().prepare(&HostData);
-        let queue = hostcalls::register_shared_queue(&self.queue_name()).map_err(host_error)?;
+        let queue = hostcalls::register_shared_queue(&self.queue_name());
+        let queue = queue.map_err(Unconfigured::Host)?;
         Ok(Plugin::new(authorizer, metrics, queue))
     }
 
@@ -166,9 +177,9 @@ impl Context for Root {
 }
 
 impl RootContext for Root {
-    fn on_configure(&mut self, _size: usize) -> bool {
+    fn on_configure(&mut self, size: usize) -> bool {
         trap::enter("on_configure");
-        match self.configure() {
+        match self.configure(size) {
             Ok(plugin) => {
                 let plugin = self.plugin.insert(Rc::new(plugin));
                 // Sets the clock.
@@ -176,9 +187,13 @@ impl RootContext for Root {
                 self.run(&plugin, now());
                 true
             }
-            Err(line) => {
+            Err(Unconfigured::Refused(line)) => {
                 error!("{line}");
                 false
+            }
+            Err(Unconfigured::Host(status)) => {
+                error!("the host gave {status:?}: without what it refused, so is every request");
+                true
             }
         }
     }

@@ -165,8 +165,8 @@ fn leak(played: &Played) -> Option<String> {
         .map(|(place, _)| place)
 }
 
-/// A configuration that cannot be begun with is refused, or begun with; and who is to be refused
-/// is refused in either case.
+/// A good configuration is taken whatever the host does not give: Envoy would leave the filter out of
+/// a worker in which it is not. Who is to be refused is refused in any case.
 #[test]
 fn no_failing_host_call_takes_the_vm_down_when_it_is_configured() {
     let kind = KINDS
@@ -193,7 +193,8 @@ fn no_failing_host_call_takes_the_vm_down_when_it_is_configured() {
             let one = Failing::One(position, *status);
             let all = Failing::From(position, call.kind(), *status);
             for failing in [one, all] {
-                let (mut vm, _) = begin(failing.fault());
+                let (mut vm, is_configured) = begin(failing.fault());
+                assert!(is_configured, "{failing:?}");
                 let id = vm.head(Stream::new(&kind.request()), true);
                 assert_eq!(vm.trap, None, "{failing:?}");
                 let fate = vm.stream(id).fate.clone();
