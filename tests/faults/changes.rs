@@ -31,7 +31,7 @@ pub fn rows() -> Vec<Row> {
 }
 
 /// A cluster whose name nobody knows, beside the others.
-fn with_a_nameless_cluster(config: &mut Value) {
+pub fn with_a_nameless_cluster(config: &mut Value) {
     let clusters = at(config, "/static_resources/clusters");
     let mut cluster = clusters[0].clone();
     cluster["name"] = json!("nameless");

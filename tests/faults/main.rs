@@ -28,6 +28,7 @@ mod gateway;
 mod line;
 mod load;
 mod model;
+mod neighbours;
 #[path = "../envoy/recorder.rs"]
 mod recorder;
 mod report;
@@ -85,6 +86,7 @@ fn all() -> Vec<Row> {
         endpoint::rows(),
         changes::rows(),
         crowds::rows(),
+        neighbours::rows(),
         traps::rows(),
     ];
     parts.into_iter().flatten().collect()
