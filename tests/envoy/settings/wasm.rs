@@ -65,7 +65,7 @@ async fn capabilities() {
 /// A missing capability is as good a failure as any: the VM dies of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vm_that_fails() {
-    const DIES: &[&str] = &["proxy_get_header_map_value"];
+    const DIES: &[&str] = &["proxy_get_header_map_pairs", "proxy_get_header_map_value"];
     closes("FAIL_CLOSED", 503, |config| {
         restrict(config, DIES);
         filter_config(config)["failure_policy"] = json!("FAIL_CLOSED");
