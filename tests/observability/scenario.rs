@@ -81,7 +81,10 @@ async fn every_query_finds_data_and_every_alert_its_trouble() {
     let open = Gateway::start(with("failure_mode_allow", json!(true))).await;
     let small = Gateway::start(with("cache", json!({ "max_entries": 4, "shared": false }))).await;
     let dying = Gateway::start(Setup {
-        edit: |config| restrict(config, &["proxy_get_header_map_value"]),
+        edit: |config| {
+            let headers = ["proxy_get_header_map_pairs", "proxy_get_header_map_value"];
+            restrict(config, &headers);
+        },
         ..Setup::default()
     })
     .await;
