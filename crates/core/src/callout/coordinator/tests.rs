@@ -411,7 +411,7 @@ fn junk_that_awaits_a_lease_holds_nobody_back() {
             .chain((0..7).map(|n| format!("junk{n}")))
             .enumerate()
         {
-            one.ask(&token, First, u32::try_from(waiter).unwrap(), 0);
+            one.ask(&token, Renewal, u32::try_from(waiter).unwrap(), 0);
         }
         one.work(&data, 0);
         assert_eq!(one.host.out.len(), 8, "it has the leases");
