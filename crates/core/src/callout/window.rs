@@ -12,9 +12,9 @@ use std::time::Duration;
 use crate::time::Time;
 
 /// How large the window is at first. Every worker has one, and an endpoint that works off one
-/// question after the other must get through all of them well within the timeout. It doubles with
-/// each round of answers, so that little is lost where more would do.
-pub const START: usize = 2;
+/// question after the other must get through all of them well within the timeout. From the second
+/// round of answers it doubles with each, so that little is lost where more would do.
+pub const START: usize = 4;
 
 /// How large it may become: three quarters of the circuit breaker that `envoy.yaml` has, so that
 /// there is room for questions about tokens in use.
@@ -37,6 +37,9 @@ pub struct Window {
     threshold: usize,
     /// Good answers since it has grown last, above the threshold.
     credit: usize,
+    /// So many answers more, and what an answer takes is known well enough to grow: what other
+    /// workers asked at once may stand before the first of ours.
+    unproven: usize,
     /// Answers to what was asked before it shrank last do not shrink it again.
     shrunk_at: Time,
     /// The least that an answer took lately, and when that was.
@@ -50,6 +53,7 @@ impl Default for Window {
             size: START,
             threshold: MAX,
             credit: 0,
+            unproven: START,
             shrunk_at: Time::from_millis(0),
             base: None,
             last_used: Time::from_millis(0),
@@ -89,12 +93,11 @@ impl Window {
         let took = now.since(asked_at);
         // What others have asked may stand before every question of ours: a base that long is none.
         let most = timeout.checked_div(2).unwrap_or_default();
-        let base = self.base(took, in_flight, now).min(most);
-        let queued = took.saturating_sub(base);
-        let hardly_queued = base.max(timeout.checked_div(16).unwrap_or_default());
-        if took >= timeout || queued.saturating_mul(4) > timeout {
+        let base = self.base(took, in_flight, now);
+        let over = |base| took.saturating_sub(base);
+        if took >= timeout || over(base.min(most)).saturating_mul(4) > timeout {
             self.shrink(asked_at, in_flight / 2, now);
-        } else if is_wanted && queued <= hardly_queued {
+        } else if is_wanted && over(base).saturating_mul(16) <= timeout {
             self.grow();
         }
     }
@@ -126,6 +129,10 @@ impl Window {
     }
 
     fn grow(&mut self) {
+        if let Some(left) = self.unproven.checked_sub(1) {
+            self.unproven = left;
+            return;
+        }
         self.credit = self.credit.saturating_add(1);
         if self.size < self.threshold || self.credit >= ANSWERS {
             self.size = self.size.saturating_add(1).min(MAX);
@@ -218,14 +225,14 @@ mod tests {
             (Endpoint::Far(1), 1, 5_000, 500, 0, 0),
             (Endpoint::Far(700), 1, 1_000, 7_800, 0, 0),
             // One after the other: the endpoint is busy all the time, and nobody queues for long.
-            (Endpoint::Serial(50), 1, 400, 20_100, 250, 300),
-            (Endpoint::Serial(50), 2, 200, 20_200, 450, 450),
+            (Endpoint::Serial(50), 1, 400, 20_100, 250, 250),
+            (Endpoint::Serial(50), 2, 200, 20_200, 450, 600),
             (Endpoint::Serial(50), 4, 100, 20_200, 800, 700),
             // For minutes: what queues does not come to count as the way.
-            (Endpoint::Serial(50), 1, 4_000, 200_100, 250, 300),
+            (Endpoint::Serial(50), 1, 4_000, 200_100, 250, 250),
             (Endpoint::Serial(10), 1, 2_000, 20_100, 150, 150),
-            (Endpoint::Serial(10), 8, 250, 20_200, 400, 450),
-            (Endpoint::Serial(300), 1, 40, 12_500, 900, 900),
+            (Endpoint::Serial(10), 8, 250, 20_200, 450, 550),
+            (Endpoint::Serial(300), 1, 40, 12_500, 1_200, 900),
         ] {
             let seen = run(endpoint, workers, questions);
             let what = format!("{endpoint:?}, {workers} workers: {seen:?}");
@@ -240,7 +247,15 @@ mod tests {
         let at = |millis: u64| Time::from_millis(1_000_000 + millis);
         let mut window = Window::default();
         assert!(window.admits(START - 1, at(0)) && !window.admits(START, at(0)));
-        for _ in 0..6 {
+        for _ in 0..START {
+            window.answered(at(0), at(100), TIMEOUT, START, true);
+        }
+        assert_eq!(
+            window.size(),
+            START,
+            "what an answer takes is not known yet"
+        );
+        for _ in 0..4 {
             window.answered(at(0), at(100), TIMEOUT, START, true);
         }
         assert_eq!(window.size(), 8, "by one with each answer");
@@ -259,7 +274,7 @@ mod tests {
         assert!(!window.admits(1, at(30_000)), "one is still out");
         assert!(window.admits(0, at(30_000)));
         assert_eq!(window.size(), START);
-        for _ in 0..6 {
+        for _ in 0..START + 4 {
             window.answered(at(30_000), at(30_100), TIMEOUT, START, true);
         }
         window.refused(8, at(30_101));
