@@ -61,6 +61,7 @@ mod option;
 mod precheck;
 mod protocols;
 mod providers;
+mod realm;
 mod recipes;
 mod reconfiguration;
 mod recorder;

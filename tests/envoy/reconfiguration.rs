@@ -2,10 +2,11 @@
 
 use dev_idp::Fault;
 use futures_util::future::{join, join_all};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::client::{read_answer, send_head};
 use crate::gateway::{Discovery, Gateway, Setup, plugin, until};
+use crate::realm::{until_realm, with_realm};
 
 async fn start(discovery: Discovery) -> Gateway {
     Gateway::start(Setup {
@@ -14,25 +15,6 @@ async fn start(discovery: Discovery) -> Gateway {
         ..Setup::default()
     })
     .await
-}
-
-/// The same rules under another realm, so that a test can see which one answers.
-fn with_realm(realm: &str) -> Value {
-    let mut plugin = plugin();
-    plugin["challenge"]["realm"] = json!(realm);
-    plugin
-}
-
-async fn until_realm(gateway: &Gateway, realm: &str) {
-    let expected = format!("realm=\"{realm}\"");
-    let mut in_a_row = 0;
-    until("every worker has the new configuration", async || {
-        let challenge = gateway.get("/api/x", &[]).await.header("www-authenticate");
-        let is_new = challenge.unwrap().contains(&expected);
-        in_a_row = if is_new { in_a_row + 1 } else { 0 };
-        in_a_row == 30
-    })
-    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,7 +38,7 @@ async fn under_load_no_request_fails() {
         let changes = async {
             for n in 0..5 {
                 let realm = format!("realm{n}");
-                gateway.reconfigure(&with_realm(&realm));
+                gateway.reconfigure(&with_realm(plugin(), &realm));
                 until_realm(&gateway, &realm).await;
             }
             done.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -78,7 +60,7 @@ async fn requests_that_wait_finish_under_their_own_configuration() {
     let send = || send_head(gateway.address, b"GET /api/x", &headers, 0);
     let waiting = join_all((0..40).map(|_| send())).await;
     until("all wait", async || gateway.active_requests().await == 40).await;
-    let mut stricter = with_realm("stricter");
+    let mut stricter = with_realm(plugin(), "stricter");
     stricter["rules"][1]["require"]["scopes"] = json!(["api:more"]);
     gateway.reconfigure(&stricter);
     until_realm(&gateway, "stricter").await;
@@ -102,7 +84,7 @@ async fn facts_of_one_endpoint_do_not_count_for_another() {
     assert_eq!(gateway.get_with(&token).await.status, 200);
     let asked = gateway.idp.introspections();
     let endpoint = format!("http://{}/oauth2/introspect", gateway.idp.idp_addr());
-    let mut other = with_realm("other");
+    let mut other = with_realm(plugin(), "other");
     other["introspection"] = json!({ "cluster": "texas", "api": "rfc7662", "endpoint": endpoint });
     gateway.reconfigure(&other);
     until_realm(&gateway, "other").await;
@@ -114,7 +96,7 @@ async fn facts_of_one_endpoint_do_not_count_for_another() {
     );
 
     // And back: what the first endpoint said is still known.
-    gateway.reconfigure(&with_realm("back"));
+    gateway.reconfigure(&with_realm(plugin(), "back"));
     until_realm(&gateway, "back").await;
     assert_eq!(gateway.get_with(&token).await.status, 200);
     assert_eq!(gateway.idp.introspections(), asked + 1);

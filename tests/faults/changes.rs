@@ -6,6 +6,7 @@ use crate::client::request;
 use crate::gateway::{Discovery, Gateway, Setup, at, until};
 use crate::load::Load;
 use crate::model::Spares;
+use crate::realm::{until_realm, with_realm};
 use crate::recorder::Recorder;
 use crate::report::{Report, Row};
 use crate::scene::{ANSWERS, setup, short_lived, under_load};
@@ -54,32 +55,13 @@ async fn start(api: &Recorder, discovery: Discovery) -> Gateway {
     .await
 }
 
-fn with_realm(realm: &str) -> Value {
-    let mut plugin = short_lived();
-    plugin["challenge"]["realm"] = json!(realm);
-    plugin
-}
-
-/// Each worker has the configuration with this realm.
-async fn until_realm(gateway: &Gateway, realm: &str) {
-    let expected = format!("realm=\"{realm}\"");
-    let mut in_a_row = 0;
-    until("every worker has the new configuration", async || {
-        let challenge = gateway.get("/api/x", &[]).await.header("www-authenticate");
-        let is_new = challenge.unwrap_or_default().contains(&expected);
-        in_a_row = if is_new { in_a_row + 1 } else { 0 };
-        in_a_row == 30
-    })
-    .await;
-}
-
 async fn reconfigured(discovery: Discovery) -> Report {
     let api = Recorder::start().await;
     let gateway = start(&api, discovery).await;
     let on = async |gateway: &Gateway, _: &Load| {
         for n in 0..5 {
             let realm = format!("realm{n}");
-            gateway.reconfigure(&with_realm(&realm));
+            gateway.reconfigure(&with_realm(short_lived(), &realm));
             until_realm(gateway, &realm).await;
         }
     };
@@ -107,7 +89,7 @@ async fn astray(cluster: &'static str) -> Report {
     let api = Recorder::start().await;
     let gateway = start(&api, Discovery::Extension).await;
     let on = async |gateway: &Gateway, load: &Load| {
-        let mut plugin = with_realm("astray");
+        let mut plugin = with_realm(short_lived(), "astray");
         plugin["introspection"]["cluster"] = json!(cluster);
         gateway.reconfigure(&plugin);
         until_realm(gateway, "astray").await;
@@ -115,7 +97,7 @@ async fn astray(cluster: &'static str) -> Report {
         load.answers(ANSWERS).await;
     };
     let off = async |gateway: &Gateway| {
-        gateway.reconfigure(&with_realm("back"));
+        gateway.reconfigure(&with_realm(short_lived(), "back"));
         until_realm(gateway, "back").await;
     };
     under_load(gateway, &api, Spares::TokenLess, on, off).await

@@ -5,18 +5,17 @@ use std::time::{Duration, Instant};
 
 use dev_idp::Fault;
 use futures_util::future::join_all;
-use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::client::{http2, send_head};
-use crate::gateway::{Gateway, Setup, connect_patiently, until};
+use crate::gateway::{Gateway, until};
 use crate::load::Load;
 use crate::model::{KIND, Kind, Spares};
 use crate::recorder::Recorder;
 use crate::report::{Report, Row};
-use crate::scene::{ANSWERS, setup, short_lived, under_load};
+use crate::scene::{ANSWERS, patient, setup, under_load};
 
 /// How long a flood lasts.
 const FLOOD: Duration = Duration::from_secs(4);
@@ -44,14 +43,7 @@ pub fn rows() -> Vec<Row> {
 
 async fn leaving() -> Report {
     let api = Recorder::start().await;
-    let mut plugin = short_lived();
-    plugin["introspection"]["timeout"] = json!("10s");
-    let gateway = Gateway::start(Setup {
-        plugin,
-        edit: connect_patiently,
-        ..setup(&api)
-    })
-    .await;
+    let gateway = patient(&api).await;
     let on = async |gateway: &Gateway, _: &Load| {
         gateway.idp.set_fault(Some(Fault::Hold));
         let clients = (0..1000).map(|n| async move {

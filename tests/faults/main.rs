@@ -29,6 +29,8 @@ mod line;
 mod load;
 mod model;
 mod neighbours;
+#[path = "../envoy/realm.rs"]
+mod realm;
 #[path = "../envoy/recorder.rs"]
 mod recorder;
 mod report;

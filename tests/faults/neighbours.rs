@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::changes::with_a_nameless_cluster;
 use crate::client::http2;
-use crate::gateway::{CONNECTION_MANAGER, Gateway, Setup, at, connect_patiently, until};
+use crate::gateway::{CONNECTION_MANAGER, Gateway, Setup, at, until};
 use crate::load::Load;
 use crate::model::{KIND, Kind, Spares};
 use crate::recorder::Recorder;
 use crate::report::{Report, Row};
-use crate::scene::{setup, short_lived, under_load};
+use crate::scene::{patient, setup, under_load};
 
 pub fn rows() -> Vec<Row> {
     vec![
@@ -64,14 +64,7 @@ async fn beside() -> Report {
 /// Far more than one call of the VM finishes.
 async fn for_one_answer() -> Report {
     let api = Recorder::start().await;
-    let mut plugin = short_lived();
-    plugin["introspection"]["timeout"] = json!("10s");
-    let gateway = Gateway::start(Setup {
-        plugin,
-        edit: connect_patiently,
-        ..setup(&api)
-    })
-    .await;
+    let gateway = patient(&api).await;
     let on = async |gateway: &Gateway, _: &Load| {
         gateway.idp.set_fault(Some(Fault::Hold));
         let mint = Mint::default().scope("api:read").lifetime_seconds(600);

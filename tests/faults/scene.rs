@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, Setup, plugin};
+use crate::gateway::{Gateway, Setup, connect_patiently, plugin};
 use crate::load::Load;
 use crate::model::Spares;
 use crate::recorder::Recorder;
@@ -30,6 +30,18 @@ pub fn setup(api: &Recorder) -> Setup {
         log_level: "info",
         ..Setup::default()
     }
+}
+
+/// A gateway that lets many wait for an answer.
+pub async fn patient(api: &Recorder) -> Gateway {
+    let mut plugin = short_lived();
+    plugin["introspection"]["timeout"] = json!("10s");
+    Gateway::start(Setup {
+        plugin,
+        edit: connect_patiently,
+        ..setup(api)
+    })
+    .await
 }
 
 /// Switches a fault on that nothing takes away.
