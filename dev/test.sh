@@ -36,6 +36,9 @@ if [ "${1:-}" = faults ]; then
     shift
     dev/build-wasm.sh --trap
     export PORTVAKT_TRAP_WASM="$CARGO_TARGET_DIR/wasm32-wasip1/trap/portvakt.wasm"
+    # Envoy preloads it, so it must be there as a file.
+    cargo build --package set-clock --locked
+    export PORTVAKT_SET_CLOCK="$CARGO_TARGET_DIR/debug/libset_clock.so"
     # A program of its own: other arguments are parts of the names of rows.
     exec cargo test --package portvakt --features faults --test faults --locked -- "$@"
 fi

@@ -14,7 +14,7 @@ use crate::gateway::{Gateway, until};
 use crate::model::{KIND, Kind, Spares};
 
 /// Between an answer and the next request of the same client.
-const PACE: Duration = Duration::from_millis(10);
+pub const PACE: Duration = Duration::from_millis(10);
 
 /// A request without an answer for so long is lost: more than the ten seconds for which one may
 /// wait for its turn, and the timeout of the question after it.
@@ -94,6 +94,30 @@ impl Tally {
     }
 }
 
+/// How long a token lives, in seconds: for longer than any clock is set.
+pub const LIFETIME: i64 = 3 * 3600;
+
+/// Where traffic goes, and what is good there.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub address: SocketAddr,
+    /// A path that needs a token, and one that does not.
+    pub paths: [&'static str; 2],
+    /// The scope that is needed, and one that is of no use.
+    pub scopes: [&'static str; 2],
+}
+
+impl Target {
+    /// With the usual plugin configuration.
+    pub fn usual(address: SocketAddr) -> Self {
+        Self {
+            address,
+            paths: ["/api/x", "/open"],
+            scopes: ["api:read", "other"],
+        }
+    }
+}
+
 /// Running traffic. It ends when this is dropped.
 pub struct Load {
     tally: Arc<Mutex<Tally>>,
@@ -103,20 +127,19 @@ pub struct Load {
 
 impl Load {
     /// Two clients for each kind of request, one of them over HTTP/2.
-    pub fn start(gateway: &Arc<Gateway>, address: SocketAddr) -> Self {
+    pub fn start(gateway: &Arc<Gateway>, target: &Target) -> Self {
         let mut load = Self {
             tally: Arc::default(),
             sent: Arc::default(),
             clients: JoinSet::new(),
         };
-        let lasting = Mint::default().scope("api:read").lifetime_seconds(3600);
         for kind in Kind::ALL {
             for http in [http1(), http2()] {
                 let client = Client {
                     http,
                     kind,
-                    url: format!("http://{address}"),
-                    known: gateway.idp.mint(&lasting),
+                    target: target.clone(),
+                    known: lasting(gateway, target.scopes[0]),
                     gateway: Arc::clone(gateway),
                     tally: Arc::clone(&load.tally),
                     sent: Arc::clone(&load.sent),
@@ -194,7 +217,7 @@ impl Load {
 struct Client {
     http: reqwest::Client,
     kind: Kind,
-    url: String,
+    target: Target,
     known: String,
     gateway: Arc<Gateway>,
     tally: Arc<Mutex<Tally>>,
@@ -217,17 +240,14 @@ impl Client {
     async fn ask(&self, number: usize) {
         let token = match self.kind {
             Kind::Known => Some(self.known.clone()),
-            Kind::New => Some(self.gateway.token("api:read")),
-            Kind::Weak => Some(self.gateway.token("other")),
+            Kind::New => Some(lasting(&self.gateway, self.target.scopes[0])),
+            Kind::Weak => Some(lasting(&self.gateway, self.target.scopes[1])),
             Kind::Junk => Some(format!("junk{number}")),
             Kind::Missing | Kind::Open => None,
         };
-        let path = if self.kind == Kind::Open {
-            "/open"
-        } else {
-            "/api/x"
-        };
-        let mut request = self.http.get(format!("{}{path}", self.url));
+        let Target { address, paths, .. } = &self.target;
+        let path = paths[usize::from(self.kind == Kind::Open)];
+        let mut request = self.http.get(format!("http://{address}{path}"));
         request = request.header(KIND, self.kind.name());
         if let Some(token) = token {
             request = request.bearer_auth(token);
@@ -249,7 +269,13 @@ impl Client {
     }
 }
 
+/// Another token that no clock ends.
+fn lasting(gateway: &Gateway, scope: &str) -> String {
+    let mint = Mint::default().scope(scope).lifetime_seconds(LIFETIME);
+    gateway.idp.mint(&mint)
+}
+
 /// A client of HTTP/1.1 that keeps its connection.
-fn http1() -> reqwest::Client {
+pub fn http1() -> reqwest::Client {
     reqwest::Client::builder().http1_only().build().unwrap()
 }

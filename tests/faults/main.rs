@@ -21,10 +21,12 @@ mod capabilities;
 mod changes;
 #[path = "../envoy/client.rs"]
 mod client;
+mod clock;
 mod crowds;
 mod endpoint;
 #[path = "../envoy/gateway.rs"]
 mod gateway;
+mod holder;
 mod line;
 mod load;
 mod model;
@@ -87,6 +89,7 @@ fn all() -> Vec<Row> {
     let parts = [
         endpoint::rows(),
         changes::rows(),
+        clock::rows(),
         crowds::rows(),
         neighbours::rows(),
         traps::rows(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, Setup, connect_patiently, plugin};
-use crate::load::Load;
+use crate::load::{Load, Target};
 use crate::model::Spares;
 use crate::recorder::Recorder;
 use crate::report::Report;
@@ -52,7 +52,7 @@ pub async fn for_good(
     on: impl AsyncFnOnce(&Gateway, &Load),
 ) -> Report {
     let gateway = Arc::new(gateway);
-    let load = Load::start(&gateway, gateway.address);
+    let load = Load::start(&gateway, &Target::usual(gateway.address));
     load.answers(ANSWERS).await;
     load.fault_begins(spares);
     on(&gateway, &load).await;
@@ -68,7 +68,7 @@ pub async fn under_load(
     off: impl AsyncFnOnce(&Gateway),
 ) -> Report {
     let gateway = Arc::new(gateway);
-    let load = Load::start(&gateway, gateway.address);
+    let load = Load::start(&gateway, &Target::usual(gateway.address));
     load.answers(ANSWERS).await;
     load.fault_begins(spares);
     on(&gateway, &load).await;

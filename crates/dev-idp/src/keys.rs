@@ -1,6 +1,7 @@
 //! The signing keys, one for each identity provider: made at every start, never stored.
 
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
@@ -23,6 +24,8 @@ pub(crate) struct Keys {
     public: Jwk,
     /// The public key taken for an HMAC secret: what a forger would try.
     hmac: EncodingKey,
+    /// How far the clock of who has these keys is ahead, in seconds.
+    ahead: AtomicU32,
 }
 
 impl Keys {
@@ -51,6 +54,7 @@ impl Keys {
             signing,
             public,
             hmac: EncodingKey::from_secret(public_der.as_bytes()),
+            ahead: AtomicU32::new(0),
         })
     }
 
@@ -69,13 +73,23 @@ impl Keys {
             Kid::Unknown => Some("unknown".to_owned()),
             Kid::Absent => None,
         };
-        jsonwebtoken::encode(&header, &mint.claims(now()), key)
+        jsonwebtoken::encode(&header, &mint.claims(self.now()), key)
             .unwrap_or_else(|error| format!("not signed: {error}"))
     }
 
     /// The identity provider that signs with it.
     pub(crate) fn provider(&self) -> IdentityProvider {
         self.provider
+    }
+
+    /// How far the clock is ahead, in seconds.
+    pub(crate) fn ahead(&self) -> u32 {
+        self.ahead.load(Ordering::Relaxed)
+    }
+
+    /// Seconds since 1970, by that clock.
+    pub(crate) fn now(&self) -> i64 {
+        now().saturating_add(self.ahead().into())
     }
 
     /// The key with this id, if it is known.
@@ -102,6 +116,13 @@ impl KeyRing {
     /// The keys of a provider, if it is enabled.
     pub(crate) fn of(&self, provider: IdentityProvider) -> Option<&Keys> {
         self.0.iter().find(|keys| keys.provider == provider)
+    }
+
+    /// Sets how far the clock is ahead, in seconds.
+    pub(crate) fn set_ahead(&self, seconds: u32) {
+        for keys in &self.0 {
+            keys.ahead.store(seconds, Ordering::Relaxed);
+        }
     }
 
     /// All of them.

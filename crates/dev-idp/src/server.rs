@@ -98,6 +98,11 @@ impl DevIdp {
         self.state.set_fault(fault);
     }
 
+    /// Sets the clock by which it mints tokens and judges them, so many seconds ahead.
+    pub fn set_ahead(&self, seconds: u32) {
+        self.state.keys.set_ahead(seconds);
+    }
+
     /// How many introspection requests have come in, on both endpoints, since the start.
     pub fn introspections(&self) -> usize {
         self.state.introspections()

@@ -10,8 +10,7 @@ use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde_json::Value;
 
-use crate::keys::{Keys, now};
-use crate::provider::IdentityProvider;
+use crate::keys::Keys;
 
 /// Clocks may differ by this much.
 const LEEWAY_SECONDS: u32 = 60;
@@ -49,30 +48,32 @@ pub(crate) fn verify(keys: &Keys, token: &str) -> Result<Claims, Rejected> {
         .kid
         .ok_or(Rejected::NoKeyId)?;
     let key = keys.find(&kid).ok_or(Rejected::UnknownKey)?;
-    let claims = decode::<Claims>(token, key, &validation(keys.provider()))
+    let claims = decode::<Claims>(token, key, &validation(keys))
         .map_err(Rejected::Token)?
         .claims;
-    issued_by_now(&claims).map_err(|kind| Rejected::Token(kind.into()))?;
+    issued_by_now(&claims, keys.now()).map_err(|kind| Rejected::Token(kind.into()))?;
     Ok(claims)
 }
 
-fn validation(provider: IdentityProvider) -> Validation {
+fn validation(keys: &Keys) -> Validation {
     let mut validation = Validation::new(Algorithm::RS256);
     validation.leeway = LEEWAY_SECONDS.into();
+    // It asks for the time by itself: for a clock that is ahead a token has so much less of it.
+    validation.reject_tokens_expiring_in_less_than = keys.ahead().into();
     validation.validate_nbf = true;
     validation.validate_aud = false;
     validation.set_required_spec_claims(&["iss", "exp"]);
-    validation.set_issuer(&[provider.issuer()]);
+    validation.set_issuer(&[keys.provider().issuer()]);
     validation
 }
 
 /// `jsonwebtoken` does not look at `iat`.
-fn issued_by_now(claims: &Claims) -> Result<(), ErrorKind> {
+fn issued_by_now(claims: &Claims, now: i64) -> Result<(), ErrorKind> {
     let issued_at = claims
         .get("iat")
         .and_then(Value::as_u64)
         .ok_or_else(|| ErrorKind::MissingRequiredClaim("iat".to_owned()))?;
-    let latest = now().saturating_add(LEEWAY_SECONDS.into());
+    let latest = now.saturating_add(LEEWAY_SECONDS.into());
     match i64::try_from(issued_at) {
         Ok(issued_at) if issued_at <= latest => Ok(()),
         _ => Err(ErrorKind::ImmatureSignature),
@@ -84,7 +85,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::keys::{KeyRing, now};
     use crate::mint::{Algorithm, Kid, Mint};
+    use crate::provider::IdentityProvider;
 
     /// Seconds well past the leeway, and well within it.
     const BEYOND: i64 = 90;
@@ -200,6 +203,22 @@ mod tests {
                 Err(invalid("ImmatureSignature")),
             ),
         ]);
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead() {
+        let provider = IdentityProvider::default();
+        let ring = KeyRing::generate(&[provider]).unwrap();
+        let keys = ring.of(provider).unwrap();
+        let outlives = |seconds| keys.mint(&mint().lifetime_seconds(3600 + seconds));
+        let (expired, good) = (outlives(-BEYOND), outlives(-WITHIN));
+        assert_eq!(verified(keys, &expired), Ok(()));
+        ring.set_ahead(3600);
+        assert_eq!(verified(keys, &expired), Err(invalid("ExpiredSignature")));
+        assert_eq!(verified(keys, &good), Ok(()));
+        assert_eq!(verified(keys, &keys.mint(&mint())), Ok(()));
+        ring.set_ahead(0);
+        assert_eq!(verified(keys, &expired), Ok(()));
     }
 
     #[test]
