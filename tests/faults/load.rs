@@ -86,11 +86,24 @@ impl Tally {
         }
     }
 
+    /// This and other traffic at the same time.
+    pub fn and(mut self, other: Self) -> Self {
+        self.requests += other.requests;
+        self.wrong.extend(other.wrong);
+        self.lost.extend(other.lost);
+        for (status, times) in other.during {
+            *self.during.entry(status).or_default() += times;
+        }
+        self.mended_at = self.mended_at.max(other.mended_at);
+        self.last_failure = self.last_failure.max(other.last_failure);
+        self
+    }
+
     /// From the end of the fault to the last answer that was not right.
     pub fn recovered_after(&self) -> Option<Duration> {
         let mended = self.mended_at?;
         let last = self.last_failure.unwrap_or(mended);
-        Some(last - mended)
+        Some(last.saturating_duration_since(mended))
     }
 }
 

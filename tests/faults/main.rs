@@ -31,6 +31,7 @@ mod line;
 mod load;
 mod model;
 mod neighbours;
+mod plugins;
 #[path = "../envoy/realm.rs"]
 mod realm;
 #[path = "../envoy/recorder.rs"]
@@ -92,6 +93,7 @@ fn all() -> Vec<Row> {
         clock::rows(),
         crowds::rows(),
         neighbours::rows(),
+        plugins::rows(),
         traps::rows(),
     ];
     parts.into_iter().flatten().collect()

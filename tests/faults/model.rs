@@ -59,6 +59,8 @@ pub enum Spares {
     Everybody,
     /// Who needs no introspection: a known token counts.
     Known,
+    /// Likewise, and who is refused before anybody is asked who cannot be: by the first of two.
+    RefusedBefore,
     /// Who has no token.
     TokenLess,
     /// Nobody: the filter itself is gone for a while.
@@ -76,6 +78,7 @@ impl Spares {
             (_, Kind::Missing | Kind::Open) => false,
             (Self::TokenLess, _) => true,
             (Self::Known, kind) => kind != Kind::Known,
+            (Self::RefusedBefore, kind) => !matches!(kind, Kind::Known | Kind::Junk),
         }
     }
 }

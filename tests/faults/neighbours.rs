@@ -24,17 +24,23 @@ pub fn rows() -> Vec<Row> {
     ]
 }
 
-/// A second listener, whose plugin asks where nobody is.
-fn with_a_neighbour(config: &mut Value) {
-    with_a_nameless_cluster(config);
+/// A second listener of that name, whose plugin has another configuration.
+pub fn with_a_listener(config: &mut Value, name: &str, edit: impl FnOnce(&mut Value)) {
     let listeners = at(config, "/static_resources/listeners");
     let mut listener = listeners[0].clone();
-    listener["name"] = json!("neighbour");
+    listener["name"] = json!(name);
     let inside = CONNECTION_MANAGER.strip_prefix("/static_resources/listeners/0");
     let plugin = "http_filters/0/typed_config/config/configuration/value";
-    let plugin = at(&mut listener, &format!("{}/{plugin}", inside.unwrap()));
-    plugin["introspection"]["cluster"] = json!("nameless");
+    edit(at(&mut listener, &format!("{}/{plugin}", inside.unwrap())));
     listeners.as_array_mut().unwrap().push(listener);
+}
+
+/// Its plugin asks where nobody is.
+fn with_a_neighbour(config: &mut Value) {
+    with_a_nameless_cluster(config);
+    with_a_listener(config, "neighbour", |plugin| {
+        plugin["introspection"]["cluster"] = json!("nameless");
+    });
 }
 
 async fn beside() -> Report {
