@@ -24,6 +24,9 @@ mod client;
 mod clock;
 mod crowds;
 mod endpoint;
+mod floods;
+#[path = "../envoy/frames.rs"]
+mod frames;
 #[path = "../envoy/gateway.rs"]
 mod gateway;
 mod holder;
@@ -92,6 +95,7 @@ fn all() -> Vec<Row> {
         changes::rows(),
         clock::rows(),
         crowds::rows(),
+        floods::rows(),
         neighbours::rows(),
         plugins::rows(),
         traps::rows(),
