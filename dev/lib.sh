@@ -76,3 +76,19 @@ can_venv() {
     python3 -c 'import ensurepip, venv' 2>/dev/null ||
         { can_apt && apt_install python3-venv && python3 -c 'import ensurepip, venv'; }
 }
+
+# pinned_venv FOLDER PINS: a virtual environment with these packages and no others, each pinned by
+# its hash. The copy of the pins is made last: it marks a complete installation of them.
+pinned_venv() {
+    cmp -s "$2" "$1/pins.txt" && return
+    can_venv || die "python3 can't make virtual environments (on Debian: apt-get install python3-venv)"
+    say "installing under $1 what $2 names"
+    mkdir -p .tools
+    local log=$PWD/$1-install.log
+    {
+        python3 -m venv --clear "$1" &&
+            bounded 300 "$1/bin/pip" install --disable-pip-version-check --retries 2 --timeout 30 \
+                --no-deps --only-binary :all: --require-hashes -r "$2"
+    } >"$log" 2>&1 || die "what $2 names could not be installed, is there a network? (log: $log)"
+    cp "$2" "$1/pins.txt"
+}

@@ -4,7 +4,6 @@
 . "$(dirname "$0")/lib.sh"
 
 VENV=.tools/dist
-PINS=dev/dist/requirements.txt
 
 # lacking WHAT…: a failure where everything must be tested, else a line.
 lacking() {
@@ -20,19 +19,7 @@ for tool in docker-registry skopeo; do
 done
 [ "${#missing[@]}" = 0 ] || { can_apt && apt_install "${missing[@]}"; } || true
 
-# As for Envoy (dev/envoy.sh): the copy of the pins is made last.
-if ! cmp -s "$PINS" "$VENV/pins.txt"; then
-    can_venv || die "python3 can't make virtual environments (on Debian: apt-get install python3-venv)"
-    say "installing what artifacts are checked with under $VENV"
-    mkdir -p .tools
-    log=$PWD/.tools/dist-install.log
-    {
-        python3 -m venv --clear "$VENV" &&
-            bounded 300 "$VENV/bin/pip" install --disable-pip-version-check --retries 2 --timeout 30 \
-                --no-deps --only-binary :all: --require-hashes -r "$PINS"
-    } >"$log" 2>&1 || die "could not be installed, is there a network? (log: $log)"
-    cp "$PINS" "$VENV/pins.txt"
-fi
+pinned_venv "$VENV" dev/dist/requirements.txt
 
 ENVOY=$(dev/envoy.sh)
 export ENVOY PYTHONPATH=dev/dist:tests/dist PYTHONDONTWRITEBYTECODE=1
