@@ -92,6 +92,13 @@ class Same(unittest.TestCase):
                 with self.subTest(name, needle=needle):
                     self.assertNotIn(needle.encode(), content)
 
+    def test_the_module_is_not_the_one_that_traps(self):
+        modules = [content for name, content in self.here.items() if name.endswith(".wasm")]
+        self.assertTrue(modules)
+        for module in modules:
+            # tests/faults/traps.rs looks for it in the one that does.
+            self.assertNotIn(b"x-portvakt-trap", module)
+
 
 if __name__ == "__main__":
     unittest.main()
