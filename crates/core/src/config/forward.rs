@@ -4,11 +4,12 @@ use super::claim::claim;
 use super::context::{Context, Refused, all};
 use super::header_name;
 use super::raw::{RawAuthorization, RawForward};
+use crate::request::method;
 use crate::token::claims::ClaimId;
 use crate::upstream::Forwarding;
 
 /// Headers that say how a message is to be read or where it goes, and so are not for claims.
-const NOT_FOR_CLAIMS: [&str; 20] = [
+const NOT_FOR_CLAIMS: [&str; 19] = [
     "connection",
     "content-encoding",
     "content-length",
@@ -27,7 +28,6 @@ const NOT_FOR_CLAIMS: [&str; 20] = [
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-proto",
-    "x-http-method-override",
     "x-request-id",
 ];
 
@@ -111,7 +111,8 @@ fn managed(
             format!("{name:?} has a `_`, which many servers take for a `-`, and clients could use"),
         );
     }
-    if NOT_FOR_CLAIMS.contains(&name.as_str()) || name.starts_with("x-envoy-") {
+    let says_method = method::OVERRIDES.contains(&name.as_str());
+    if NOT_FOR_CLAIMS.contains(&name.as_str()) || says_method || name.starts_with("x-envoy-") {
         return context.refuse(key, format!("{name:?} is not for claims"));
     }
     if token_header.is_ok_and(|header| header == name) || name == "authorization" {

@@ -142,6 +142,14 @@ fn what_is_forwarded() {
             Err("\"host\" is not for claims"),
         ),
         (
+            r#"{"claims":{"x-http-method":"sub"}}"#,
+            Err("\"x-http-method\" is not for claims"),
+        ),
+        (
+            r#"{"payload_header":"X-Method-Override"}"#,
+            Err("\"x-method-override\" is not for claims"),
+        ),
+        (
             r#"{"claims":{"x-envoy-retry-on":"sub"}}"#,
             Err("\"x-envoy-retry-on\" is not for claims"),
         ),
