@@ -4,7 +4,7 @@ use portvakt_core::authorizer::{Decision, Grant, Step};
 use portvakt_core::upstream::Edit;
 
 use super::event::{Credentials, Truth};
-use super::world::{MAX_TTL, STALE_IF_ERROR, TOKENS, World};
+use super::world::{INACTIVE_TTL, MAX_TTL, STALE_IF_ERROR, TOKENS, World};
 
 /// An answer that was given.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ impl World {
         let has_word = by != "no word";
         assert!(self.config.is_shared || by != "shared_hit");
         // A call that pends for too long by the clock is given up.
-        assert!(self.was_out || self.was_set || by != "stale");
+        assert!(self.is_out() || self.was_set || by != "stale");
         let now = self.time().as_millis();
         let authorizer = &self.authorizers[worker].authorizer;
         match decision {
@@ -76,7 +76,8 @@ impl World {
                     self.judge_by(&self.given[serial], path, token, now);
                 }
                 Grant::FailureMode => {
-                    assert!(self.config.failure_mode_allow && self.was_out && !has_word);
+                    assert!(self.config.failure_mode_allow && !has_word);
+                    assert!(self.is_out() || self.was_set);
                     assert_ne!(path, "/none");
                     let carries = authorizer.edits(None);
                     assert!(
@@ -94,13 +95,20 @@ impl World {
                     .iter()
                     .filter(|given| given.token == token)
                     .collect();
+                let counts = |given: &Given| self.counts(given, now);
                 let because = match response.status {
-                    // Some answer said so, or its `exp` has come.
-                    401 => own.iter().any(|given| {
-                        given.truth == Truth::Inactive
-                            || given.exp.is_some_and(|exp| exp * 1_000 <= now)
+                    // Some answer said so, or its `exp` has come. In an outage that counts for
+                    // good: failure mode lets none in of whom that is known.
+                    401 => own.iter().any(|given| match given.truth {
+                        Truth::Inactive => !has_word || counts(given),
+                        Truth::Active { .. } => given.exp.is_some_and(|exp| exp * 1_000 <= now),
                     }),
-                    403 => path == "/none" || own.iter().any(|given| !meets(given.truth, path)),
+                    403 => {
+                        let lacks = |given: &Given| {
+                            given.truth != Truth::Inactive && !meets(given.truth, path)
+                        };
+                        path == "/none" || own.iter().any(|given| lacks(given) && counts(given))
+                    }
                     503 => !has_word,
                     _ => false,
                 };
@@ -128,15 +136,17 @@ impl World {
             is_fresh || given.exp.is_none_or(|exp| now < exp * 1_000),
             "expired: {what}"
         );
-        if !self.was_set {
-            let age = now - given.at;
-            let longest = if self.was_out {
-                MAX_TTL + STALE_IF_ERROR
-            } else {
-                MAX_TTL
-            };
-            assert!(age <= longest, "too old: {what}");
-        }
+        assert!(self.counts(given, now), "too old: {what}");
+    }
+
+    /// Whether an answer is young enough to go by.
+    fn counts(&self, given: &Given, now: u64) -> bool {
+        let remembered = match given.truth {
+            Truth::Active { .. } => MAX_TTL,
+            Truth::Inactive => INACTIVE_TTL,
+        };
+        let more = if self.is_out() { STALE_IF_ERROR } else { 0 };
+        self.was_set || now - given.at <= remembered + more
     }
 }
 

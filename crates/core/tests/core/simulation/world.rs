@@ -28,7 +28,12 @@ pub(super) const TOKENS: [&str; 4] = [
 
 /// Milliseconds, as in [`Config::json`].
 pub(super) const MAX_TTL: u64 = 2_000;
+pub(super) const INACTIVE_TTL: u64 = 1_000;
 pub(super) const STALE_IF_ERROR: u64 = 3_000;
+
+/// For how long after an outage it may still be taken for one: some seconds, and the time of two
+/// questions.
+const LINGERS: u64 = 5_000 + 2 * 1_000;
 
 const EPOCH: u64 = 1_795_000_000_000;
 
@@ -100,8 +105,8 @@ pub(super) struct World {
     pub(super) truths: [Truth; TOKENS.len()],
     /// By the number in their `jti`.
     pub(super) given: Vec<Given>,
-    /// Whether anything kept the endpoint from answering until now.
-    pub(super) was_out: bool,
+    /// When anything kept the endpoint from answering last, but for what does so now.
+    pub(super) out_at: Option<u64>,
     pub(super) was_set: bool,
     pub(super) last_waiter: u32,
     pub(super) waiting: BTreeMap<u32, Waiting>,
@@ -138,7 +143,7 @@ impl World {
                 lives: None,
             }; TOKENS.len()],
             given: Vec::new(),
-            was_out: false,
+            out_at: None,
             was_set: false,
             last_waiter: 0,
             waiting: BTreeMap::new(),
@@ -153,6 +158,12 @@ impl World {
     /// By the clock.
     pub(super) fn time(&self) -> Time {
         Time::from_millis(self.now.saturating_add_signed(self.skew))
+    }
+
+    /// Whether anything keeps the endpoint from answering, or did lately.
+    pub(super) fn is_out(&self) -> bool {
+        let is_lately = |at| self.now - at <= LINGERS;
+        self.hosts.iter().any(|host| host.is_refused) || self.out_at.is_some_and(is_lately)
     }
 
     pub(super) fn happen(&mut self, event: &Event) {
@@ -185,8 +196,10 @@ impl World {
             }
             Event::Truth { token, truth } => self.truths[token] = truth,
             Event::Dispatch { worker, fails } => {
+                if self.hosts[worker].is_refused || fails {
+                    self.out_at = Some(self.now);
+                }
                 self.hosts[worker].is_refused = fails;
-                self.was_out |= fails;
             }
             Event::Data { fails } => self.data.fails.set(fails),
             Event::Queue { fails } => self.queue_fails = fails,
@@ -284,7 +297,9 @@ impl World {
             )),
             Manner::Timeout => None,
         };
-        self.was_out |= matches!(manner, Manner::Timeout | Manner::Status(429 | 500..));
+        if matches!(manner, Manner::Timeout | Manner::Status(429 | 500..)) {
+            self.out_at = Some(self.now);
+        }
         let reply = reply
             .as_ref()
             .map(|(status, body)| (*status, body.as_str()));
@@ -368,6 +383,9 @@ impl World {
     pub(super) fn settle(&mut self) {
         self.data.fails.set(false);
         self.queue_fails = false;
+        if self.hosts.iter().any(|host| host.is_refused) {
+            self.out_at = Some(self.now);
+        }
         self.hosts
             .iter_mut()
             .for_each(|host| host.is_refused = false);
