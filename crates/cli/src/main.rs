@@ -9,6 +9,7 @@ mod explain;
 mod manual;
 mod outcome;
 mod policy_test;
+mod printable;
 mod schema;
 mod source;
 

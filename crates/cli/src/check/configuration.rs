@@ -9,7 +9,8 @@ use portvakt_core::config::{self, ConfigError, Configured, Vm};
 
 use super::finding::{Around, Finding, Severity};
 use super::nearest::nearest;
-use super::{one_line, secret};
+use super::secret;
+use crate::printable::printable;
 use crate::source::find::{Configuration, Environment, offset_of};
 use crate::source::reading::Note;
 
@@ -58,7 +59,7 @@ pub(crate) fn check(
         match error_there {
             // It says why.
             Some(finding) if finding.help.is_none() => {
-                finding.help = Some(one_line(&note.problem));
+                finding.help = Some(printable(&note.problem));
             }
             _ => findings.push(of_note(note, Severity::Warning(Around::YamlReading.name()))),
         }
@@ -95,7 +96,7 @@ fn of_error(configuration: &Configuration, error: &ConfigError) -> Finding {
         severity: Severity::Error,
         line: error.to_string(),
         span: place(configuration, error),
-        help: nearest(error.problem()).map(|name| format!("did you mean `{}`?", one_line(&name))),
+        help: nearest(error.problem()).map(|name| format!("did you mean `{}`?", printable(&name))),
     }
 }
 
@@ -147,7 +148,7 @@ fn of_note(note: &Note, severity: Severity) -> Finding {
     };
     Finding {
         severity,
-        line: one_line(&line),
+        line: printable(&line),
         span: note.span.clone(),
         help: None,
     }
@@ -158,7 +159,7 @@ pub(crate) fn warning(around: Around, key: &str, problem: &str, span: Range<usiz
     let name = around.name();
     Finding {
         severity: Severity::Warning(name),
-        line: one_line(&format!("configuration: {key}: {problem} ({name})")),
+        line: printable(&format!("configuration: {key}: {problem} ({name})")),
         span,
         help: None,
     }

@@ -15,6 +15,7 @@ use clap::Args;
 
 use self::finding::{Around, Finding, Severity};
 use crate::outcome::{Failure, Outcome};
+use crate::printable::printable;
 use crate::source::Source;
 use crate::source::find::{self, Found};
 
@@ -82,7 +83,7 @@ pub(crate) fn check(source: &Source) -> Checked {
         }
         findings.push(Finding {
             severity: Severity::Error,
-            line: one_line(&format!("cannot be read: {}", error.problem)),
+            line: printable(&format!("cannot be read: {}", error.problem)),
             span: error.offset..error.offset,
             help: None,
         });
@@ -96,11 +97,6 @@ pub(crate) fn check(source: &Source) -> Checked {
         });
     }
     Checked { findings, secrets }
-}
-
-/// Keys and names are the operator's text: a line stays one line.
-fn one_line(text: &str) -> String {
-    text.replace(char::is_control, " ")
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use portvakt_core::explain::explanation::{
 use portvakt_core::policy::finding::Finding;
 
 use super::request::Target;
+use crate::printable::printable;
 
 /// Where what is said of something begins.
 const MARGIN: usize = 11;
@@ -207,9 +208,4 @@ fn styled(out: &mut impl Write, label: &str, said: &str) -> io::Result<()> {
 fn colored(text: &str, color: AnsiColor) -> String {
     let style = Style::new().fg_color(Some(color.into())).bold();
     format!("{style}{text}{style:#}")
-}
-
-/// Nothing that a file or a request holds speaks to the terminal.
-pub(crate) fn printable(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
 }

@@ -2,7 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod configuration;
-pub(crate) mod human;
+mod human;
 pub(crate) mod request;
 pub(crate) mod time;
 

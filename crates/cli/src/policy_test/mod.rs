@@ -12,8 +12,8 @@ use clap::Args;
 use self::case::Result as CaseResult;
 use self::file::TestFile;
 use crate::explain::configuration;
-use crate::explain::human::printable;
 use crate::outcome::{Failure, Outcome};
+use crate::printable::printable;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
