@@ -26,7 +26,7 @@ pub(super) struct Case {
 }
 
 /// What is expected; what is not given may be anything.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Expected {
     #[serde(default)]
@@ -52,7 +52,7 @@ pub(super) struct Expected {
     filter_state: BTreeMap<String, Option<String>>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, PartialEq)]
 #[serde(rename_all = "snake_case")]
 enum Decision {
     Allow,
@@ -87,23 +87,7 @@ impl Decision {
 impl Expected {
     /// Whether anything would do.
     pub(super) fn is_empty(&self) -> bool {
-        let Self {
-            decision,
-            status,
-            rule,
-            reason,
-            cause,
-            provider,
-            headers,
-            upstream_headers,
-            filter_state,
-        } = self;
-        let texts = [rule, reason, cause, provider];
-        let maps = [headers, upstream_headers, filter_state];
-        decision.is_none()
-            && status.is_none()
-            && texts.into_iter().all(Option::is_none)
-            && maps.into_iter().all(BTreeMap::is_empty)
+        *self == Self::default()
     }
 
     fn mismatches(&self, seen: &Seen<'_>) -> Vec<String> {
