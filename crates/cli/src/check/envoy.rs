@@ -1,12 +1,16 @@
 //! What stands around a plugin configuration: settings of Envoy that let requests past the filter,
 //! or let rules and upstream read the same request in two ways (docs/envoy-settings.md).
 
+mod manager;
+mod plugin;
+
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::Duration;
 
 use portvakt_core::authorizer::Authorizer;
 
+use self::manager::{Subject, disabled_for_routes};
+use self::plugin::{fails_open, restricted, retries, unknown_cluster};
 use super::configuration::warning;
 use super::finding::{Around, Finding};
 use crate::source::find::{Carrier, Configuration, is_type};
@@ -17,7 +21,6 @@ const CONNECTION_MANAGER: &str =
 const TCP_PROXY: &str = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
 const ROUTES: &str = "envoy.config.route.v3.RouteConfiguration";
 const VIRTUAL_HOST: &str = "envoy.config.route.v3.VirtualHost";
-const FILTER_CONFIG: &str = "envoy.config.route.v3.FilterConfig";
 
 /// A configuration, and what it is if it is valid.
 pub(crate) type Checked<'a> = (&'a Configuration, Option<Authorizer>);
@@ -90,289 +93,6 @@ fn filter_of<'a>(manager: &'a Rc<Node>, plugin: &Rc<Node>) -> Option<&'a Rc<Node
 
 fn holds(node: &Rc<Node>, other: &Rc<Node>) -> bool {
     node.all().iter().any(|node| Rc::ptr_eq(node, other))
-}
-
-/// A connection manager with the filter.
-struct Subject<'a> {
-    manager: &'a Rc<Node>,
-    filter: &'a Rc<Node>,
-    valid: Option<&'a Authorizer>,
-}
-
-impl Subject<'_> {
-    fn check(&self, findings: &mut Vec<Finding>) {
-        let must_be_true = |name: &str| !self.manager.get(name).is_some_and(is_true);
-        if must_be_true("normalize_path") {
-            let problem =
-                "is not `true`: dot segments stay in paths, and are 400 where rules go by paths";
-            self.setting(
-                Around::NormalizePath,
-                &["normalize_path"],
-                problem,
-                findings,
-            );
-        }
-        if must_be_true("merge_slashes") {
-            let problem =
-                "is not `true`: empty segments stay in paths, and are 400 where rules go by paths";
-            self.setting(Around::MergeSlashes, &["merge_slashes"], problem, findings);
-        }
-        let action = self.text(&["path_with_escaped_slashes_action"]);
-        if action != Some("REJECT_REQUEST") {
-            let problem = "is not `REJECT_REQUEST`: the upstream may take `%2F` for a slash";
-            let path = &["path_with_escaped_slashes_action"];
-            self.setting(Around::EscapedSlashes, path, problem, findings);
-        }
-        let path = &[
-            "common_http_protocol_options",
-            "headers_with_underscores_action",
-        ];
-        if !matches!(self.text(path), Some("REJECT_REQUEST" | "DROP_HEADER")) {
-            let problem = "is neither `REJECT_REQUEST` nor `DROP_HEADER`: many servers take \
-                           `x_consumer`, which clients can send, for `x-consumer`";
-            self.setting(Around::HeadersWithUnderscores, path, problem, findings);
-        }
-        self.hosts(findings);
-        self.idle_timeout(findings);
-        self.disabled(findings);
-        self.upgrades(findings);
-    }
-
-    fn text(&self, path: &[&str]) -> Option<&str> {
-        self.manager.at(path).and_then(|node| node.text())
-    }
-
-    /// Points at the setting, or at the filter where it is missing.
-    fn setting(&self, around: Around, path: &[&str], problem: &str, findings: &mut Vec<Finding>) {
-        let span = match self.manager.at(path) {
-            Some(node) => node.span.clone(),
-            None => name_span(self.filter),
-        };
-        findings.push(warning(around, &path.join("."), problem, span));
-    }
-
-    fn hosts(&self, findings: &mut Vec<Finding>) {
-        let rules = self
-            .valid
-            .into_iter()
-            .flat_map(|authorizer| authorizer.rules().iter());
-        let by_hosts = rules
-            .map(|(_, rule)| &rule.matches.hosts)
-            .any(|hosts| !hosts.is_empty());
-        let strips = self.manager.get("strip_any_host_port").is_some_and(is_true)
-            || self
-                .manager
-                .at(&["route_config", "ignore_port_in_host_matching"])
-                .is_some_and(is_true);
-        if by_hosts && !strips {
-            let problem = "is not `true`, and rules go by hosts: with a port in `Host` clients \
-                           choose another virtual host than the rules";
-            self.setting(
-                Around::HostPort,
-                &["strip_any_host_port"],
-                problem,
-                findings,
-            );
-        }
-    }
-
-    fn idle_timeout(&self, findings: &mut Vec<Finding>) {
-        let Some(timeout) = self.manager.get("stream_idle_timeout") else {
-            return; // Five minutes, and no callout may take more than four.
-        };
-        let given = timeout.text().and_then(duration);
-        let longest = self.valid.and_then(|authorizer| {
-            authorizer
-                .providers()
-                .iter()
-                .map(|one| one.config().timeout)
-                .max()
-        });
-        let is_long = given.is_none_or(|given| longest.is_none_or(|longest| given > longest));
-        if given.is_some_and(|given| given.is_zero()) || !is_long {
-            let problem = "is not longer than `introspection.timeout`, which a request may wait \
-                           for, or no bound at all";
-            let path = &["stream_idle_timeout"];
-            self.setting(Around::StreamIdleTimeout, path, problem, findings);
-        }
-    }
-
-    fn disabled(&self, findings: &mut Vec<Finding>) {
-        if let Some(disabled) = self.filter.get("disabled").filter(|node| is_true(node)) {
-            let problem = "the filter is left out wherever a route does not put it in again";
-            findings.push(warning(
-                Around::DisabledFilter,
-                "disabled",
-                problem,
-                disabled.span.clone(),
-            ));
-        }
-        let name = self.filter.get("name").and_then(|name| name.text());
-        disabled_for_routes(self.manager, name, findings);
-    }
-
-    fn upgrades(&self, findings: &mut Vec<Finding>) {
-        let upgrades = self
-            .manager
-            .get("upgrade_configs")
-            .map_or(&[][..], |all| all.items());
-        for upgrade in upgrades {
-            let Some(filters) = upgrade.get("filters").filter(|all| !all.items().is_empty()) else {
-                continue;
-            };
-            let mut wasm = filters.all().into_iter();
-            let has_filter =
-                wasm.any(|node| is_type(&node, "envoy.extensions.filters.http.wasm.v3.Wasm"));
-            if !has_filter {
-                let problem = "has filters of its own without this one, and any request can ask \
-                               for the upgrade";
-                let key = "upgrade_configs.filters";
-                findings.push(warning(
-                    Around::UpgradeWithoutFilter,
-                    key,
-                    problem,
-                    filters.span.clone(),
-                ));
-            }
-        }
-    }
-}
-
-/// Routes below a node that leave the filter of that name out.
-fn disabled_for_routes(node: &Rc<Node>, name: Option<&str>, findings: &mut Vec<Finding>) {
-    for node in node.all() {
-        let Some(per_filter) = node.get("typed_per_filter_config") else {
-            continue;
-        };
-        for (key, config) in per_filter.members() {
-            let is_off =
-                is_type(config, FILTER_CONFIG) && config.get("disabled").is_some_and(is_true);
-            if key.text() == name && is_off {
-                let problem = "requests of this route pass the filter unseen; write a rule with \
-                               `anonymous: true` in its place";
-                let path = "typed_per_filter_config";
-                let span = key.span.clone();
-                findings.push(warning(Around::DisabledFilter, path, problem, span));
-            }
-        }
-    }
-}
-
-/// Whether requests pass when the filter fails: `PluginConfig`, and both kinds of manifests.
-fn fails_open(around: &Rc<Node>, findings: &mut Vec<Finding>) {
-    let problem = "all requests pass unseen once the filter has failed";
-    let paths: [&[&str]; 5] = [
-        &["failure_policy"],
-        &["fail_open"],
-        &["failOpen"],
-        &["spec", "failStrategy"],
-        &["spec", "wasm", "failStrategy"],
-    ];
-    for path in paths {
-        if let Some(node) = around.at(path)
-            && (node.text() == Some("FAIL_OPEN") || is_true(node))
-        {
-            findings.push(warning(
-                Around::FailOpen,
-                &path.join("."),
-                problem,
-                node.span.clone(),
-            ));
-        }
-    }
-}
-
-fn restricted(plugin: &Rc<Node>, findings: &mut Vec<Finding>) {
-    let allowed = plugin.at(&["capability_restriction_config", "allowed_capabilities"]);
-    let Some(allowed) = allowed.filter(|allowed| !allowed.members().is_empty()) else {
-        return;
-    };
-    if allowed.get("proxy_on_request_headers").is_none() {
-        let problem = "has no `proxy_on_request_headers`: all requests pass unseen";
-        let key = "capability_restriction_config";
-        findings.push(warning(
-            Around::CapabilityRestriction,
-            key,
-            problem,
-            allowed.span.clone(),
-        ));
-    }
-}
-
-fn clusters(document: &Rc<Node>) -> &[Rc<Node>] {
-    let clusters = document.at(&["static_resources", "clusters"]);
-    clusters.map_or(&[], |clusters| clusters.items())
-}
-
-fn unknown_cluster(
-    document: &Rc<Node>,
-    valid: Option<&Authorizer>,
-    configuration: &Configuration,
-    findings: &mut Vec<Finding>,
-) {
-    let is_complete = document.get("static_resources").is_some()
-        && document.at(&["dynamic_resources", "cds_config"]).is_none();
-    if !is_complete {
-        return;
-    }
-    let is_there = |name: &str| {
-        let mut clusters = clusters(document).iter();
-        clusters.any(|cluster| cluster.get("name").and_then(|name| name.text()) == Some(name))
-    };
-    for provider in valid
-        .into_iter()
-        .flat_map(|authorizer| authorizer.providers().iter())
-    {
-        let config = provider.config();
-        if !is_there(&config.cluster) {
-            let key = format!("{}.cluster", config.key);
-            let problem = format!("there is no cluster `{}` in this file", config.cluster);
-            let span = configuration.located.find(&key).mark();
-            findings.push(warning(Around::UnknownCluster, &key, &problem, span));
-        }
-    }
-}
-
-/// A try that ends with the whole is none that another could follow.
-fn retries(document: &Rc<Node>, valid: Option<&Authorizer>, findings: &mut Vec<Finding>) {
-    let asked: Vec<_> = valid
-        .into_iter()
-        .flat_map(|authorizer| authorizer.providers().iter())
-        .map(|provider| provider.config().cluster.as_str())
-        .collect();
-    for cluster in clusters(document) {
-        let name = cluster.get("name").and_then(|name| name.text());
-        if !name.is_some_and(|name| asked.contains(&name)) {
-            continue;
-        }
-        for node in cluster.all() {
-            let Some(policy) = node.get("retry_policy") else {
-                continue;
-            };
-            let on = policy
-                .get("retry_on")
-                .and_then(|on| on.text())
-                .unwrap_or_default();
-            // Where no answer came, nothing has taken time.
-            let quick = [
-                "connect-failure",
-                "refused-stream",
-                "reset",
-                "reset-before-request",
-            ];
-            let is_quick = on.split(',').all(|on| quick.contains(&on.trim()));
-            if !is_quick && policy.get("per_try_timeout").is_none() {
-                let problem = "has no `per_try_timeout`: the first try may take all of \
-                               `introspection.timeout`, and no other follows";
-                findings.push(warning(
-                    Around::RetryWithoutTimeout,
-                    "retry_policy",
-                    problem,
-                    name_span(policy),
-                ));
-            }
-        }
-    }
 }
 
 /// Other ways to the upstreams of those that have the filter.
@@ -463,10 +183,4 @@ fn is_true(node: &Rc<Node>) -> bool {
         node.text().map(str::to_ascii_lowercase).as_deref(),
         Some("true" | "yes" | "on" | "y")
     )
-}
-
-/// A duration as protobuf writes it in JSON: `0.25s`.
-fn duration(text: &str) -> Option<Duration> {
-    let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
 }
