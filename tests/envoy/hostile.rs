@@ -1,6 +1,7 @@
 //! Clients that send what no client should. Envoy's own parser stops some of it; whatever it lets
 //! through must neither pass nor take the VM down.
 
+use crate::frames::{self, Connection, End};
 use crate::gateway::{Gateway, Setup};
 
 /// Paths that are refused where a rule goes by paths.
@@ -85,6 +86,38 @@ async fn bytes_that_are_no_utf8_in_any_header() {
         .send(b"GET /api/\xff", &[(b"authorization", good.as_bytes())])
         .await;
     assert_eq!(answer.status, 400, "Envoy refuses it: {answer:?}");
+    gateway.assert_well().await;
+}
+
+/// The SDK takes all names for UTF-8, and would panic where a rule has all of them fetched.
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_are_no_utf8_in_a_headers_name() {
+    let gateway = Gateway::start(Setup::default()).await;
+    let good = format!("Bearer {}", gateway.token("api:read"));
+    for name in [&b"x-\xff"[..], b"x-\xc3\xa6", b"\x80", b"x-\xc3"] {
+        let case = name.escape_ascii();
+        let token = (&b"authorization"[..], good.as_bytes());
+        let answer = gateway.send(b"GET /api/x", &[token, (name, b"a")]).await;
+        assert_eq!(answer.status, 400, "{case}: {answer:?}");
+
+        let mut connection = Connection::open(gateway.address).await;
+        let fields = [
+            (&b":method"[..], &b"GET"[..]),
+            (b":scheme", b"http"),
+            (b":authority", b"gateway"),
+            (b":path", b"/api/x"),
+            token,
+            (name, b"a"),
+        ];
+        let head = frames::last_headers(1, &fields);
+        connection.send(&[head]).await;
+        let (_, end) = connection.next().await;
+        assert!(
+            matches!(end, End::Status(400) | End::Reset | End::Closed),
+            "{case} over HTTP/2: {end:?}"
+        );
+    }
+    assert_eq!(gateway.idp.api_requests(), 0, "Envoy refuses all of them");
     gateway.assert_well().await;
 }
 
