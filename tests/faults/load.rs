@@ -31,6 +31,8 @@ pub struct Tally {
     pub lost: Vec<String>,
     /// Statuses from the fault's beginning until all is well again.
     pub during: BTreeMap<u16, usize>,
+    /// How often a known token was answered with 503 in that time.
+    known_unavailable: usize,
     /// How long known tokens took, since it was last asked.
     known_took: Vec<Duration>,
     spares: Option<Spares>,
@@ -48,6 +50,7 @@ impl Tally {
         let spares = self.spares.filter(|_| is_concerned);
         if spares.is_some() {
             *self.during.entry(status).or_default() += 1;
+            self.known_unavailable += usize::from(kind == Kind::Known && status == 503);
         }
         if kind == Kind::Known {
             self.known_took.push(began.elapsed());
@@ -215,6 +218,11 @@ impl Load {
     /// Whether anybody has been answered so since the fault began.
     pub fn has_shown(&self, status: u16) -> bool {
         self.tally().during.contains_key(&status)
+    }
+
+    /// Whether a known token has been answered with 503 since the fault began.
+    pub fn concerns_known(&self) -> bool {
+        self.tally().known_unavailable > 0
     }
 
     /// Ends it: each request is answered, or lost.

@@ -49,7 +49,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use report::Row;
+use report::{Report, Row};
 
 fn main() -> ExitCode {
     let chosen: Vec<_> = std::env::args().skip(1).collect();
@@ -69,14 +69,10 @@ fn main() -> ExitCode {
                 .unwrap()
                 .block_on((row.run)())
         };
-        if let Ok(report) = catch_unwind(AssertUnwindSafe(run)) {
-            println!("{name}: {report} [{:.1} s]", began.elapsed().as_secs_f32());
-            is_well &= report.is_well();
-            reports.push((name, report));
-        } else {
-            println!("{name}: FAILED");
-            is_well = false;
-        }
+        let report = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Report::failed());
+        println!("{name}: {report} [{:.1} s]", began.elapsed().as_secs_f32());
+        is_well &= report.is_well();
+        reports.push((name, report));
     }
     if chosen.is_empty() {
         report::write(&reports);

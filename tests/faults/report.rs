@@ -6,6 +6,7 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::load::Tally;
 use crate::model::{KIND, Kind};
@@ -37,7 +38,11 @@ pub struct Report {
     note: String,
     /// It is Envoy's fault, and stays in the table without failing the run.
     is_known: bool,
+    has_failed: bool,
 }
+
+/// It may take so long until all is well again, on a busy machine too.
+const RECOVERS: Duration = Duration::from_secs(10);
 
 impl Report {
     /// `heads`: those of all requests that the API has seen.
@@ -53,6 +58,15 @@ impl Report {
             passed,
             note: String::new(),
             is_known: false,
+            has_failed: false,
+        }
+    }
+
+    /// Of a row that came to no end.
+    pub fn failed() -> Self {
+        Self {
+            has_failed: true,
+            ..Self::without_traffic("**the row failed**")
         }
     }
 
@@ -79,7 +93,11 @@ impl Report {
     }
 
     pub fn is_well(&self) -> bool {
-        self.is_known || self.wrong() == 0 && self.tally.lost.is_empty()
+        let recovered = self.tally.recovered_after();
+        let is_right = self.wrong() == 0
+            && self.tally.lost.is_empty()
+            && recovered.is_none_or(|after| after <= RECOVERS);
+        !self.has_failed && (self.is_known || is_right)
     }
 
     fn recovered(&self) -> String {
