@@ -2,13 +2,14 @@
 //! either does on behalf of a stream.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use log::{debug, info, warn};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{LogLevel, MapType, Status};
 
-use super::data::{HostData, now};
-use super::head::{HostPeer, request_id};
+use super::data::HostData;
+use super::head::{HostHead, HostPeer, request_id};
 use super::metrics::Metrics;
 use super::passage::Passage;
 use portvakt_core::authorizer::{Authorizer, Decision, Grant, Inquiry, Subject};
@@ -20,6 +21,7 @@ use portvakt_core::introspection::error::Answer;
 use portvakt_core::introspection::health::Transition;
 use portvakt_core::reply::metadata;
 use portvakt_core::reply::rejection::Rejection;
+use portvakt_core::request::head::is_grpc;
 use portvakt_core::time::Time;
 use portvakt_core::token::facts::TokenFacts;
 use portvakt_core::token::id::TokenDigest;
@@ -35,15 +37,21 @@ pub(super) struct Plugin {
     /// How many headers of a request are looked at, if they are there.
     pub(super) headers_looked_at: usize,
     queue: u32,
+    /// Whether the root context is to be woken already.
+    is_woken: Cell<bool>,
     /// How many tokens the gauge says that this plugin remembers.
     gauged: Cell<usize>,
+    /// When the host was told last what was counted.
+    told_at: Cell<Option<Time>>,
 }
+
+/// How often the host is told what was counted.
+const TELL: Duration = Duration::from_secs(1);
 
 /// A paused request, as it must be remembered to be decided on.
 #[derive(Debug)]
 pub(super) struct Waiter {
     inquiry: Inquiry,
-    to_grpc: bool,
     passage: Passage,
 }
 
@@ -55,14 +63,26 @@ impl Plugin {
             authorizer,
             metrics,
             queue,
+            is_woken: Cell::new(false),
             gauged: Cell::new(0),
+            told_at: Cell::new(None),
         }
     }
 
-    /// Wakes the root context: `on_queue_ready` runs after the VM call at hand.
+    /// Wakes the root context: `on_queue_ready` runs after the VM call at hand. All who wake it
+    /// before then do so once.
     pub(super) fn wake(&self) -> Result<(), Status> {
-        // The SDK cannot tell an empty message from an empty queue.
-        hostcalls::enqueue_shared_queue(self.queue, Some(b"!"))
+        if !self.is_woken.get() {
+            // The SDK cannot tell an empty message from an empty queue.
+            hostcalls::enqueue_shared_queue(self.queue, Some(b"!"))?;
+            self.is_woken.set(true);
+        }
+        Ok(())
+    }
+
+    /// The root context runs: whoever wakes it from now on means another time.
+    pub(super) fn awake(&self) {
+        self.is_woken.set(false);
     }
 
     /// The stream begins to wait for the word about its token. `None` if it need not.
@@ -71,18 +91,14 @@ impl Plugin {
         stream: WaiterId,
         inquiry: Inquiry,
         question: Question,
-        to_grpc: bool,
         passage: Passage,
+        now: Time,
     ) -> Option<CallId> {
-        let waiter = Waiter {
-            inquiry,
-            to_grpc,
-            passage,
-        };
+        let waiter = Waiter { inquiry, passage };
         let providers = self.authorizer.providers();
         let asked = self
             .coordinators
-            .ask(question, stream, waiter, providers, now());
+            .ask(question, stream, waiter, providers, now);
         let Ok(Asked { call, is_new }) = asked else {
             return None;
         };
@@ -91,7 +107,6 @@ impl Plugin {
             return Some(call);
         }
         self.looked_up(Lookup::Miss, inquiry.provider);
-        self.gauge_entries();
         if self.wake().is_err() {
             self.coordinators.cancel(inquiry.provider, call);
             return None;
@@ -100,8 +115,8 @@ impl Plugin {
     }
 
     /// A token in use is asked about though nobody waits.
-    pub(super) fn renew(&self, question: Question) {
-        if self.coordinators.renew(question, now()) {
+    pub(super) fn renew(&self, question: Question, now: Time) {
+        if self.coordinators.renew(question, now) {
             // Without the queue the token is asked about when its time is up.
             let _ = self.wake();
         }
@@ -144,9 +159,20 @@ impl Plugin {
         }
     }
 
-    /// Brings the gauge up to date.
-    pub(super) fn gauge_entries(&self) {
+    /// Tells the host what was counted, if that was not done within the last second.
+    pub(super) fn tell_in_time(&self, now: Time) {
+        let told_at = self.told_at.get();
+        if told_at.is_none_or(|at| now.apart(at) >= TELL) {
+            self.tell(now);
+        }
+    }
+
+    /// Tells the host what was counted.
+    pub(super) fn tell(&self, now: Time) {
+        self.told_at.set(Some(now));
         self.gauge(self.authorizer.providers().remembers());
+        self.metrics.runs(true);
+        self.metrics.report();
     }
 
     fn gauge(&self, entries: usize) {
@@ -238,7 +264,8 @@ impl Plugin {
             inquiry.subject(),
             || Some(inquiry.token_id.digest),
             &waiter.passage,
-            || waiter.to_grpc,
+            // A request that waits can still be looked at.
+            || is_grpc(&HostHead::new(None, 0, false)),
         );
         if waiter.passage.is_open() {
             // The last thing done for the stream: nothing may be changed after it.

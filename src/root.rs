@@ -70,7 +70,6 @@ impl Root {
             warn_once(&warning.to_string());
         }
         let metrics = Metrics::define(&authorizer).map_err(Unconfigured::Host)?;
-        authorizer.providers().prepare(&HostData);
         let queue = hostcalls::register_shared_queue(&self.queue_name());
         let queue = queue.map_err(Unconfigured::Host)?;
         Ok(Plugin::new(authorizer, metrics, queue))
@@ -85,12 +84,16 @@ impl Root {
 
     /// Carries out what follows from an event.
     fn run(&self, plugin: &Plugin, now: Time) {
+        plugin.awake();
         let (coordinators, providers) = (&plugin.coordinators, plugin.authorizer.providers());
+        // Streams that were told something leave the effective context theirs.
+        let mut is_own_context = true;
         let mut turn = coordinators.turn();
         let mut next = || coordinators.next_effect(&mut turn, providers, &HostData, now);
         while let Some((id, effect)) = next() {
             match effect {
                 Effect::Dispatch { call, token, trace } => {
+                    self.come_back(&mut is_own_context);
                     let result = match providers.get(id) {
                         Some(provider) => dispatch(provider, &token, trace.as_ref()),
                         None => Err(IntrospectionError::NotDispatched),
@@ -98,7 +101,8 @@ impl Root {
                     coordinators.dispatched(id, call, result, providers, &HostData, now);
                 }
                 Effect::Finish { waiters, answer } => {
-                    self.finish(plugin, &waiters, &answer, now);
+                    is_own_context = false;
+                    Self::finish(plugin, &waiters, &answer, now);
                 }
                 Effect::Report(report) => self.report(plugin, id, &report),
                 Effect::Wake => {
@@ -107,13 +111,18 @@ impl Root {
                     }
                 }
                 Effect::SetClock(period) => {
+                    self.come_back(&mut is_own_context);
                     let _ = hostcalls::set_tick_period(period);
                 }
             }
         }
-        plugin.gauge_entries();
-        plugin.metrics.runs(true);
-        plugin.metrics.report();
+    }
+
+    /// What only a root context can do is done in its own context.
+    fn come_back(&self, is_own_context: &mut bool) {
+        if !*is_own_context {
+            *is_own_context = hostcalls::set_effective_context(self.context_id).is_ok();
+        }
     }
 
     fn report(&self, plugin: &Plugin, id: ProviderId, report: &Report) {
@@ -127,14 +136,13 @@ impl Root {
         plugin.report(id, report, request_id.as_deref());
     }
 
-    fn finish(&self, plugin: &Plugin, waiters: &[(WaiterId, Waiter)], answer: &Answer, now: Time) {
+    fn finish(plugin: &Plugin, waiters: &[(WaiterId, Waiter)], answer: &Answer, now: Time) {
         for (stream, waiter) in waiters {
             // A stream that is gone leaves the effective context as it was: skip it.
             if hostcalls::set_effective_context(*stream).is_ok() {
                 plugin.finish(waiter, answer, now);
             }
         }
-        let _ = hostcalls::set_effective_context(self.context_id);
     }
 }
 
@@ -173,6 +181,7 @@ impl Context for Root {
             .coordinators
             .responded(callout, reply, providers, &HostData, now);
         self.run(plugin, now);
+        plugin.tell_in_time(now);
     }
 }
 
@@ -184,7 +193,9 @@ impl RootContext for Root {
                 let plugin = self.plugin.insert(Rc::new(plugin));
                 // Sets the clock.
                 let plugin = Rc::clone(plugin);
-                self.run(&plugin, now());
+                let now = now();
+                self.run(&plugin, now);
+                plugin.tell(now);
                 true
             }
             Err(Unconfigured::Refused(line)) => {
@@ -200,9 +211,12 @@ impl RootContext for Root {
 
     fn on_queue_ready(&mut self, queue: u32) {
         trap::enter("on_queue_ready");
-        while let Ok(Some(_)) = hostcalls::dequeue_shared_queue(queue) {}
+        // Called once for each message.
+        let _ = hostcalls::dequeue_shared_queue(queue);
         if let Some(plugin) = &self.plugin {
-            self.run(plugin, now());
+            let now = now();
+            self.run(plugin, now);
+            plugin.tell_in_time(now);
         }
     }
 
@@ -213,6 +227,7 @@ impl RootContext for Root {
             let providers = plugin.authorizer.providers();
             plugin.coordinators.tick(providers, &HostData, now);
             self.run(plugin, now);
+            plugin.tell(now);
         }
     }
 

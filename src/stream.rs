@@ -1,6 +1,7 @@
 //! The context of one HTTP stream: it brings the head to the authorizer and carries out what
 //! comes of it, or waits for the root context to do so.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
@@ -12,12 +13,12 @@ use super::passage::{Passage, hold_back};
 use super::plugin::{Plugin, reject};
 use super::trap;
 use portvakt_core::authorizer::{Decision, Step, UsedToken};
-use portvakt_core::cache::lookup::Lookup;
 use portvakt_core::callout::single_flight::CallId;
 use portvakt_core::introspection::health::Rank;
 use portvakt_core::reply::rejection::Rejection;
-use portvakt_core::request::head::is_grpc;
+use portvakt_core::request::head::{RequestHead, is_grpc};
 use portvakt_core::request::trace::Trace;
+use portvakt_core::time::Time;
 use portvakt_core::token::providers::ProviderId;
 
 /// One HTTP stream.
@@ -40,15 +41,24 @@ impl Stream {
         }
     }
 
-    fn wait(&mut self, plugin: &Plugin, head: &HostHead<'_>, token: &UsedToken, rank: Rank) {
+    fn wait(
+        &mut self,
+        plugin: &Plugin,
+        head: &HostHead<'_>,
+        token: &UsedToken,
+        rank: Rank,
+        now: Time,
+    ) {
         plugin.strip_headers();
         let inquiry = token.inquiry();
         let question = token.question(rank, Trace::of(head));
         let passage = self.passage.clone();
-        let call = plugin.wait(self.context_id, inquiry, question, is_grpc(head), passage);
+        let call = plugin.wait(self.context_id, inquiry, question, passage, now);
         self.waits_for = call.map(|call| (inquiry.provider, call));
         if self.waits_for.is_some() {
-            hold_back(self.context_id, self.root_id);
+            if !head.ends_stream() {
+                hold_back(self.context_id, self.root_id);
+            }
         } else {
             let decision = plugin.authorizer.endpoint_out(inquiry.rule);
             self.carry_out(plugin, head, &decision, token);
@@ -80,6 +90,8 @@ impl HttpContext for Stream {
             return self.passage.action();
         };
         let head = HostHead::new(Some(&plugin), count, ends_stream);
+        let time = OnceCell::new();
+        let now = || *time.get_or_init(now);
         let step = plugin
             .authorizer
             .on_request(&head, &HostPeer, &HostData, now);
@@ -95,15 +107,12 @@ impl HttpContext for Stream {
                 is_due,
             } => {
                 plugin.looked_up(lookup, token.provider());
-                if lookup == Lookup::SharedHit {
-                    plugin.gauge_entries();
-                }
                 if is_due {
-                    plugin.renew(token.question(Rank::Renewal, Trace::of(&head)));
+                    plugin.renew(token.question(Rank::Renewal, Trace::of(&head)), now());
                 }
                 self.carry_out(&plugin, &head, &decision, &token);
             }
-            Step::Introspect(token, rank) => self.wait(&plugin, &head, &token, rank),
+            Step::Introspect(token, rank) => self.wait(&plugin, &head, &token, rank, now()),
         }
         self.passage.action()
     }

@@ -5,16 +5,17 @@
 //! W T`. And what no worker does: `flip N AT`, `cut N LENGTH`, `add N TEXT`, `write N TEXT`, `copy N
 //! M` and `old N` (back to what stood there before), of the Nth and Mth key.
 //!
-//! Oracle: whatever stands in the slots, what is found about a token at an endpoint was published
+//! Oracle: whatever stands in the buckets, what is found about a token at an endpoint was published
 //! about that token for that endpoint, word for word; right after it was published it is what is
 //! found, and after it was forgotten nothing is. A lease holds nobody back for longer than it lasts.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use portvakt_core::cache::lease::{LEASE, Lease, Leases};
-use portvakt_core::cache::shared::{Kind, SharedCache, SharedData};
-use portvakt_core::cache::slot::{Slot, Tag, is_about, written_at};
+use portvakt_core::cache::bucket::{Bucket, Kind, Tag};
+use portvakt_core::cache::lease::{Holder, LEASE};
+use portvakt_core::cache::record::{Change, LeaseChange, Said};
+use portvakt_core::cache::shared::{SharedCache, SharedData};
 use portvakt_core::introspection::fingerprint::Fingerprint;
 use portvakt_core::time::Time;
 use portvakt_core::token::id::TokenDigest;
@@ -106,8 +107,11 @@ fn step(line: &[u8], memory: &Memory, published: &mut Published) {
     };
     let (one, other) = (number(1), number(2));
     let (worker, token) = (one % 3, other % 8);
-    let cache = SharedCache::new(fingerprint(worker), 1);
-    let leases = Leases::new(fingerprint(worker), u64::try_from(one).unwrap());
+    let cache = SharedCache::new(fingerprint(worker), 1, u64::try_from(one).unwrap());
+    let change = |said, lease| {
+        let (token, change) = (digest(token), Change { said, lease });
+        cache.update(memory, &token, Time::from_millis(0), |_| ((), change));
+    };
     match head.first().copied().unwrap_or_default() {
         b"publish" => {
             let time = u64::try_from(number(4)).unwrap();
@@ -116,11 +120,12 @@ fn step(line: &[u8], memory: &Memory, published: &mut Published) {
             } else {
                 Kind::Active
             };
-            let slot = Slot {
-                learned_at: Time::from_millis(time),
-                answer: content,
+            let said = Said::Answer {
+                kind,
+                asked_at: Time::from_millis(time),
+                words: content,
             };
-            cache.publish(memory, &digest(token), kind, &slot);
+            change(said, LeaseChange::AsItWas);
             published.insert((worker, token, time, content.to_vec()));
             let found = find(worker, token, memory, published);
             assert_eq!(
@@ -133,7 +138,7 @@ fn step(line: &[u8], memory: &Memory, published: &mut Published) {
             find(worker, token, memory, published);
         }
         b"forget" => {
-            cache.forget(memory, &digest(token));
+            change(Said::Nothing, LeaseChange::AsItWas);
             assert_eq!(
                 find(worker, token, memory, published),
                 None,
@@ -142,12 +147,12 @@ fn step(line: &[u8], memory: &Memory, published: &mut Published) {
         }
         b"lease" => {
             let now = Time::from_millis(u64::try_from(number(3)).unwrap());
-            if leases.take(memory, &digest(token), now) == Lease::Theirs {
+            if take(&cache, memory, token, now) == Holder::Theirs {
                 let after = now.after(LEASE).after(LEASE);
-                assert_eq!(leases.take(memory, &digest(token), after), Lease::Ours);
+                assert_ne!(take(&cache, memory, token, after), Holder::Theirs);
             }
         }
-        b"end" => leases.end(memory, &digest(token)),
+        b"end" => change(Said::AsItWas, LeaseChange::Ended),
         b"flip" => memory.spoil(one, |value| {
             if let Some(at) = other.checked_rem(value.len()) {
                 value[at] ^= 1 << (number(3) % 8);
@@ -172,14 +177,26 @@ fn step(line: &[u8], memory: &Memory, published: &mut Published) {
             memory.spoil(one, |value| *value = old.unwrap_or_default());
         }
         _ => {
-            // As bytes of a slot they are nobody's.
+            // As bytes of a bucket they are about nobody.
             let tag = Tag::new(&fingerprint(0), &digest(0));
-            assert_eq!(Slot::read(line, &tag), None);
-            assert!(!is_about(line, &tag));
-            let _ = written_at(line);
+            assert_eq!(Bucket::read(line).about(&tag).next(), None);
             let _ = words(line);
         }
     }
+}
+
+/// Who had the lease; whoever asks has it if nobody had.
+fn take(cache: &SharedCache, memory: &Memory, token: usize, now: Time) -> Holder {
+    let taken = cache.update(memory, &digest(token), now, |record| {
+        let holder = record.holder(now);
+        let lease = match holder {
+            Holder::Nobody => LeaseChange::Taken,
+            Holder::Ours | Holder::Theirs | Holder::NoRoom => LeaseChange::AsItWas,
+        };
+        let said = Said::AsItWas;
+        (holder, Change { said, lease })
+    });
+    taken.0
 }
 
 fn find(
@@ -188,9 +205,9 @@ fn find(
     memory: &Memory,
     published: &Published,
 ) -> Option<(u64, Vec<u8>)> {
-    let cache = SharedCache::new(fingerprint(worker), 1);
-    let found = cache.find(memory, &digest(token), |slot| {
-        Some((slot.learned_at.as_millis(), slot.answer.to_vec()))
+    let cache = SharedCache::new(fingerprint(worker), 1, 0);
+    let found = cache.find(memory, &digest(token), |record| {
+        record.newest(|answer| Some((answer.time.as_millis(), answer.content.to_vec())))
     });
     if let Some((time, answer)) = &found {
         let is_known = published.contains(&(worker, token, *time, answer.clone()));

@@ -132,15 +132,15 @@ pub struct Inquiry {
 }
 
 impl Step {
-    /// Whether nothing is lost by a look whether the request is a preflight: it would not go on,
-    /// or not at once. What could be read in two ways is refused whoever asks.
+    /// Whether to look if the request is a preflight: it would not go on. What could be read in two
+    /// ways is refused whoever asks. What has a token is no preflight.
     fn may_be_preflight(&self) -> bool {
         match self {
-            Self::Decided(decision, _) | Self::Known { decision, .. } => {
+            Self::Decided(decision, _) => {
                 let refusal = decision.refusal();
                 refusal.is_some_and(|refusal| !refusal.reason().is_ambiguity())
             }
-            Self::Introspect(..) => true,
+            Self::Known { .. } | Self::Introspect(..) => false,
         }
     }
 

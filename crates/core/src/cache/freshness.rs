@@ -78,6 +78,11 @@ impl Lifetimes {
         }
     }
 
+    /// Whether anything counts for longer than the request that it was asked for.
+    pub fn keep_anything(&self) -> bool {
+        !self.max_ttl.is_zero() || !self.inactive_ttl.is_zero()
+    }
+
     /// When a token in use is to be asked about ahead of time; `None`: not at all. One that
     /// expires before `max_ttl` is up is not: nothing could be learned that makes it live longer.
     pub fn renewal(&self, introspection: &Introspection, learned_at: Time) -> Option<Time> {

@@ -3,22 +3,24 @@
 //! Facts are remembered, never verdicts: rules run on every request. Each worker remembers for
 //! itself ([`local`]) and shares the endpoint's answers with the others ([`shared`]).
 
+pub mod bucket;
 pub mod freshness;
 pub mod lease;
 pub mod local;
 pub mod lookup;
+pub mod record;
 pub mod shared;
-pub mod slot;
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
+use crate::cache::bucket::{Kind, MAX_ANSWER, MAX_SHARED};
 use crate::cache::freshness::{Freshness, Lifetimes, SAME_MOMENT};
-use crate::cache::lease::{Lease, Leases};
+use crate::cache::lease::{Holder, Lease};
 use crate::cache::local::{Known, LocalCache};
-use crate::cache::shared::{Kind, SharedCache, SharedData};
-use crate::cache::slot::{MAX_ANSWER, MAX_SHARED, Slot};
+use crate::cache::record::{Change, LeaseChange, Record, Said};
+use crate::cache::shared::{SharedCache, SharedData};
 use crate::introspection::fingerprint::Fingerprint;
 use crate::introspection::response::ResponseReader;
 use crate::time::Time;
@@ -34,7 +36,6 @@ pub struct Cache {
     lifetimes: Lifetimes,
     local: Rc<RefCell<LocalCache>>,
     shared: Option<SharedCache>,
-    leases: Option<Leases>,
 }
 
 /// What is known about one token.
@@ -64,41 +65,80 @@ pub enum Source {
 impl Cache {
     /// What is known to this worker is in `local`. It is shared with workers of the same
     /// fingerprint, of which each remembers `max_entries` tokens of each kind; `None`: with nobody.
+    /// Where no answer is kept there is nothing to share.
     pub fn new(
         lifetimes: Lifetimes,
         local: Rc<RefCell<LocalCache>>,
         max_entries: usize,
         sharing: Option<Fingerprint>,
     ) -> Self {
-        // Where no answer about an active token is kept there is nothing to wait for.
-        let leasing = sharing.filter(|_| !lifetimes.max_ttl.is_zero());
+        let sharing = sharing.filter(|_| lifetimes.keep_anything());
         let owner = RandomState::new().hash_one(0);
         Self {
             lifetimes,
             local,
-            shared: sharing.map(|fingerprint| SharedCache::new(fingerprint, max_entries)),
-            leases: leasing.map(|fingerprint| Leases::new(fingerprint, owner)),
+            shared: sharing.map(|fingerprint| SharedCache::new(fingerprint, max_entries, owner)),
         }
     }
 
-    /// Makes ready what workers share. To be called once, before anything else.
-    pub fn prepare(&self, data: &impl SharedData) {
-        if self.leases.is_some() {
-            Leases::prepare(data);
+    /// Whether this worker is to ask about the token, or another one is asking. It need not if
+    /// something is known by now that `counts`.
+    pub fn take_lease(
+        &self,
+        id: &TokenId,
+        now: Time,
+        reader: &ResponseReader,
+        data: &impl SharedData,
+        counts: impl Fn(Found) -> Option<Introspection>,
+    ) -> Lease {
+        let known = self.local.borrow().get(&id.key).cloned();
+        let own = known.as_ref();
+        let own = own.map(|known| self.found(known, Source::Local, now));
+        if let Some(introspection) = own.and_then(&counts) {
+            return Lease::Needless(introspection);
         }
-    }
-
-    /// Whether this worker may ask about the token, or another one is asking.
-    pub fn take_lease(&self, data: &impl SharedData, digest: &TokenDigest, now: Time) -> Lease {
-        let leases = self.leases.as_ref();
-        leases.map_or(Lease::Ours, |leases| leases.take(data, digest, now))
+        let Some(shared) = self.leasing() else {
+            return Lease::Ours;
+        };
+        let decide = |record: &Record<'_>| {
+            let newer = self.newer(record, known.as_ref(), reader);
+            let found = newer
+                .as_ref()
+                .map(|newer| self.found(newer, Source::Shared, now));
+            let (lease, change) = match (found.and_then(&counts), record.holder(now)) {
+                (Some(introspection), _) => (Lease::Needless(introspection), LeaseChange::AsItWas),
+                (None, Holder::Theirs) => (Lease::Theirs, LeaseChange::AsItWas),
+                (None, Holder::Ours | Holder::NoRoom) => (Lease::Ours, LeaseChange::AsItWas),
+                (None, Holder::Nobody) => (Lease::Ours, LeaseChange::Taken),
+            };
+            let change = Change {
+                said: Said::AsItWas,
+                lease: change,
+            };
+            ((lease, newer), change)
+        };
+        let ((lease, newer), is_done) = shared.update(data, &id.digest, now, decide);
+        if let Some(newer) = newer {
+            self.local.borrow_mut().insert(id.key, newer);
+        }
+        if is_done { lease } else { Lease::Theirs }
     }
 
     /// This worker has asked, or will not.
-    pub fn end_lease(&self, data: &impl SharedData, digest: &TokenDigest) {
-        if let Some(leases) = &self.leases {
-            leases.end(data, digest);
+    pub fn end_lease(&self, digest: &TokenDigest, now: Time, data: &impl SharedData) {
+        let ended = Change {
+            said: Said::AsItWas,
+            lease: LeaseChange::Ended,
+        };
+        if let Some(shared) = self.leasing() {
+            shared.update(data, digest, now, |_| ((), ended));
         }
+    }
+
+    /// Where no answer about an active token is kept there is nothing to wait for.
+    fn leasing(&self) -> Option<&SharedCache> {
+        let shared = self.shared.as_ref();
+        shared.filter(|_| !self.lifetimes.max_ttl.is_zero())
     }
 
     /// What this worker knows about a token, if that is fresh and not due to be asked about
@@ -141,8 +181,7 @@ impl Cache {
         if found
             .as_ref()
             .is_none_or(|f| f.is_due || f.freshness != Freshness::Fresh)
-            && let Some(newer) = self.find_shared(id, reader, data)
-            && known.is_none_or(|known| known.learned_at < newer.learned_at)
+            && let Some(newer) = self.find_shared(id, known.as_ref(), reader, data)
         {
             let found = self.found(&newer, Source::Shared, now);
             self.local.borrow_mut().insert(id.key, newer);
@@ -168,15 +207,29 @@ impl Cache {
         }
     }
 
+    /// What is shared about a token and newer than what is known.
     fn find_shared(
         &self,
         id: &TokenId,
+        known: Option<&Known>,
         reader: &ResponseReader,
         data: &impl SharedData,
     ) -> Option<Known> {
-        self.shared.as_ref()?.find(data, &id.digest, |slot| {
-            let introspection = reader.parse_body(slot.answer).ok()?;
-            Some(self.known(introspection, slot.learned_at))
+        let shared = self.shared.as_ref()?;
+        shared.find(data, &id.digest, |record| self.newer(record, known, reader))
+    }
+
+    fn newer(
+        &self,
+        record: &Record<'_>,
+        known: Option<&Known>,
+        reader: &ResponseReader,
+    ) -> Option<Known> {
+        record.newest(|answer| {
+            // What is older need not be read.
+            let is_newer = known.is_none_or(|known| known.learned_at < answer.time);
+            let said = is_newer.then(|| reader.parse_body(answer.content))?;
+            Some(self.known(said.ok()?, answer.time))
         })
     }
 
@@ -194,7 +247,8 @@ impl Cache {
         self.local.borrow_mut().set_unanswered(key, at);
     }
 
-    /// Remembers what the endpoint said when it was asked at `asked_at`, in `answer`'s words.
+    /// Remembers what the endpoint said when it was asked at `asked_at`, in `answer`'s words. With
+    /// that this worker's lease of the token ends.
     pub fn learn(
         &self,
         id: &TokenId,
@@ -205,57 +259,42 @@ impl Cache {
         data: &impl SharedData,
     ) {
         // An answer may land after a newer one: of another worker, or of an older configuration.
-        if self
-            .knows_since(id, now, data)
-            .is_some_and(|newer| asked_at < newer)
-        {
-            return;
-        }
-        let is_kept = self.lifetimes.freshness(introspection, asked_at, now) == Freshness::Fresh;
-        if !is_kept || answer.len() > MAX_ANSWER || introspection.size() > MAX_FACTS {
-            self.forget(id, data);
-            return;
-        }
-        let known = self.known(introspection.clone(), asked_at);
-        self.local.borrow_mut().insert(id.key, known);
-        if let Some(shared) = &self.shared {
-            if answer.len() > MAX_SHARED {
-                shared.forget(data, &id.digest);
-                return;
-            }
-            let kind = match introspection {
-                Introspection::Active(_) => Kind::Active,
-                Introspection::Inactive => Kind::Inactive,
-            };
-            let slot = Slot {
-                learned_at: asked_at,
-                answer,
-            };
-            shared.publish(data, &id.digest, kind, &slot);
-        }
-    }
-
-    /// When the newest answer about the token was asked for, in this worker or another.
-    fn knows_since(&self, id: &TokenId, now: Time, data: &impl SharedData) -> Option<Time> {
         // What was learned in the future was learned before the clock was set back.
-        let is_past = |learned_at: &Time| *learned_at <= now.after(SAME_MOMENT);
-        let local = self
-            .local
-            .borrow()
-            .get(&id.key)
-            .map(|known| known.learned_at)
-            .filter(is_past);
-        let shared = self.shared.as_ref();
-        let shared =
-            shared.and_then(|shared| shared.find(data, &id.digest, |slot| Some(slot.learned_at)));
-        local.max(shared.filter(is_past))
-    }
-
-    /// What was known about the token is not so any more.
-    fn forget(&self, id: &TokenId, data: &impl SharedData) {
-        self.local.borrow_mut().remove(&id.key);
-        if let Some(shared) = &self.shared {
-            shared.forget(data, &id.digest);
+        let is_newer = |other: Time| asked_at < other && other <= now.after(SAME_MOMENT);
+        let own = self.local.borrow().get(&id.key).map(|own| own.learned_at);
+        let is_late = own.is_some_and(is_newer);
+        let is_kept = self.lifetimes.freshness(introspection, asked_at, now) == Freshness::Fresh
+            && answer.len() <= MAX_ANSWER
+            && introspection.size() <= MAX_FACTS;
+        let said = if is_kept && answer.len() <= MAX_SHARED {
+            Said::Answer {
+                kind: match introspection {
+                    Introspection::Active(_) => Kind::Active,
+                    Introspection::Inactive => Kind::Inactive,
+                },
+                asked_at,
+                words: answer,
+            }
+        } else {
+            // What was known about the token is not so any more.
+            Said::Nothing
+        };
+        let is_late = self.shared.as_ref().map_or(is_late, |shared| {
+            let learned = shared.update(data, &id.digest, now, |record| {
+                let is_late = is_late || record.answers().any(|other| is_newer(other.time));
+                let change = Change {
+                    said: if is_late { Said::AsItWas } else { said },
+                    lease: LeaseChange::Ended,
+                };
+                (is_late, change)
+            });
+            learned.0
+        });
+        let mut local = self.local.borrow_mut();
+        match (is_late, is_kept) {
+            (true, _) => {}
+            (false, true) => local.insert(id.key, self.known(introspection.clone(), asked_at)),
+            (false, false) => local.remove(&id.key),
         }
     }
 

@@ -98,7 +98,7 @@ impl<W> Coordinator<W> {
         let Some((token_id, rank)) = question else {
             return;
         };
-        provider.end_lease(data, &token_id.digest);
+        provider.end_lease(&token_id.digest, data, now);
         if error == IntrospectionError::NotDispatched {
             self.calls.borrow_mut().refused(now);
             // Where others of ours are out there will be room. But whoever may go by what was
@@ -124,7 +124,6 @@ impl<W> Coordinator<W> {
         let responded = self.calls.borrow_mut().responded(callout, timeout, now);
         if let Some((call, token_id, asked_at)) = responded {
             let reading = provider.read(&token_id, asked_at, reply, data, now);
-            provider.end_lease(data, &token_id.digest);
             self.finish(call, reading, Some(asked_at), provider, now);
         }
     }
@@ -237,22 +236,20 @@ impl<W> Coordinator<W> {
         data: &impl SharedData,
         now: Time,
     ) -> bool {
-        if provider.take_lease(data, &start.token_id.digest, now) == Lease::Theirs {
-            if start.may_await {
-                self.calls.borrow_mut().await_lease(start.id, now);
+        let looks_again = !start.is_background;
+        match provider.take_lease(&start.token_id, looks_again, data, now) {
+            Lease::Ours => true,
+            Lease::Theirs => {
+                if start.may_await {
+                    self.calls.borrow_mut().await_lease(start.id, now);
+                }
+                !start.may_await
             }
-            return !start.may_await;
+            Lease::Needless(introspection) => {
+                self.calls.borrow_mut().answer(start.id, Ok(introspection));
+                false
+            }
         }
-        // Between the request's look and this lease another worker may have had its answer.
-        if start.is_background {
-            return true;
-        }
-        let Some(introspection) = provider.peek(&start.token_id, data, now).into_facts() else {
-            return true;
-        };
-        provider.end_lease(data, &start.token_id.digest);
-        self.calls.borrow_mut().answer(start.id, Ok(introspection));
-        false
     }
 
     /// Calls that await another worker's lease: its answer may be there, or they try again.

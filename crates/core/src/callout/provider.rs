@@ -51,11 +51,6 @@ impl Provider {
         &self.config
     }
 
-    /// Makes ready what workers share. To be called once, before anything else.
-    pub fn prepare(&self, data: &impl SharedData) {
-        self.cache.prepare(data);
-    }
-
     /// How many tokens this worker remembers.
     pub fn remembers(&self) -> usize {
         self.cache.len()
@@ -145,18 +140,29 @@ impl Provider {
         seen_at.is_some_and(|at| now.apart(at) <= memory)
     }
 
-    /// Whether this worker may ask about the token, or another one is asking.
-    pub fn take_lease(&self, data: &impl SharedData, digest: &TokenDigest, now: Time) -> Lease {
-        self.cache.take_lease(data, digest, now)
+    /// Whether this worker may ask about the token, or another one is asking. Between the request's
+    /// look and this, another may have had its answer: `looks_again` for that.
+    pub fn take_lease(
+        &self,
+        id: &TokenId,
+        looks_again: bool,
+        data: &impl SharedData,
+        now: Time,
+    ) -> Lease {
+        let reader = &self.config.response;
+        self.cache.take_lease(id, now, reader, data, |found| {
+            let found = looks_again.then_some(found);
+            self.judge(found, now).into_facts()
+        })
     }
 
-    /// This worker has asked, or will not.
-    pub fn end_lease(&self, data: &impl SharedData, digest: &TokenDigest) {
-        self.cache.end_lease(data, digest);
+    /// This worker will not ask, or has to no avail.
+    pub fn end_lease(&self, digest: &TokenDigest, data: &impl SharedData, now: Time) {
+        self.cache.end_lease(digest, now, data);
     }
 
     /// The endpoint's reply to a callout that was dispatched at `asked_at`: reads it and remembers
-    /// what it said.
+    /// what it said. Others may ask from now on.
     pub fn read<'a>(
         &self,
         id: &TokenId,
@@ -166,9 +172,12 @@ impl Provider {
         now: Time,
     ) -> Reading<'a> {
         let reading = self.config.response.parse(reply);
-        if let Ok(introspection) = &reading.answer {
-            self.cache
-                .learn(id, introspection, reading.words, asked_at, now, data);
+        match &reading.answer {
+            Ok(introspection) => {
+                self.cache
+                    .learn(id, introspection, reading.words, asked_at, now, data);
+            }
+            Err(_) => self.end_lease(&id.digest, data, now),
         }
         reading
     }

@@ -11,7 +11,6 @@ use std::rc::Rc;
 use quick_cache::unsync::Cache;
 
 use super::provider::Provider;
-use crate::cache::shared::SharedData;
 use crate::token::extract::AccessToken;
 use crate::token::id::{TokenKey, TokenKeys};
 use crate::token::issuer::issuer;
@@ -55,13 +54,6 @@ impl Providers {
             unnamed,
             by_issuer,
             holders: RefCell::new(Cache::new(max_entries)),
-        }
-    }
-
-    /// Makes ready what workers share. To be called once, before anything else.
-    pub fn prepare(&self, data: &impl SharedData) {
-        for provider in &self.all {
-            provider.prepare(data);
         }
     }
 

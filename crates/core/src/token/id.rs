@@ -88,13 +88,12 @@ impl TokenDigest {
         &self.0
     }
 
-    /// Eight numbers below `limit`, which the digest spreads evenly.
-    pub fn numbers(&self, limit: u32) -> impl Iterator<Item = u32> {
-        let (words, _) = self.0.as_chunks::<4>();
-        let below = move |word| u32::from_le_bytes(word).checked_rem(limit);
-        words
-            .iter()
-            .map(move |word| below(*word).unwrap_or_default())
+    /// A number below `limit`, which digests are spread over evenly.
+    pub fn number(&self, limit: u32) -> u32 {
+        let word = self.0.first_chunk().copied().unwrap_or_default();
+        u32::from_le_bytes(word)
+            .checked_rem(limit)
+            .unwrap_or_default()
     }
 }
 

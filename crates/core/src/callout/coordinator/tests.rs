@@ -47,9 +47,8 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(cache: &str, data: &FakeData) -> Self {
+    fn new(cache: &str) -> Self {
         let providers = providers(cache);
-        providers.prepare(data);
         Self {
             host: FakeHost::new(&providers),
             providers,
@@ -130,7 +129,7 @@ fn at(millis: u64) -> Time {
 /// A worker of its own, which shares nothing.
 fn alone() -> (Worker, FakeData) {
     let data = FakeData::default();
-    (Worker::new(r#"{"shared":false}"#, &data), data)
+    (Worker::new(r#"{"shared":false}"#), data)
 }
 
 #[test]
@@ -314,7 +313,7 @@ fn where_there_is_no_room_at_the_endpoint_others_wait() {
 fn known_tokens_do_not_wait_for_room() {
     let data = FakeData::default();
     let cache = r#"{"shared":false,"max_ttl":"1s","stale_if_error":"1m"}"#;
-    let mut worker = Worker::new(cache, &data);
+    let mut worker = Worker::new(cache);
     worker.ask("known", First, 1, 0);
     worker.work(&data, 0);
     worker.respond(1, Some(ACTIVE), &data, 0);
@@ -329,7 +328,7 @@ fn known_tokens_do_not_wait_for_room() {
 #[test]
 fn a_call_awaits_another_workers_lease_for_so_long() {
     let data = FakeData::default();
-    let mut workers = [(); 2].map(|()| Worker::new("{}", &data));
+    let mut workers = [(); 2].map(|()| Worker::new("{}"));
     let [one, other] = &mut workers;
     one.ask("a", First, 1, 0);
     one.work(&data, 0);
@@ -366,7 +365,7 @@ fn a_lease_ends_with_the_question() {
         ("nonsense", false, Some("nonsense")),
     ] {
         let data = FakeData::default();
-        let mut workers = [(); 2].map(|()| Worker::new("{}", &data));
+        let mut workers = [(); 2].map(|()| Worker::new("{}"));
         let [one, other] = &mut workers;
         one.host.is_refused = is_refused;
         one.ask("a", First, 1, 0);
@@ -385,7 +384,7 @@ fn a_lease_ends_with_the_question() {
 #[test]
 fn an_answer_that_is_there_by_now_is_not_asked_for() {
     let data = FakeData::default();
-    let mut workers = [(); 2].map(|()| Worker::new("{}", &data));
+    let mut workers = [(); 2].map(|()| Worker::new("{}"));
     let [one, other] = &mut workers;
     one.ask("a", First, 1, 0);
     one.work(&data, 0);
@@ -404,7 +403,7 @@ fn an_answer_that_is_there_by_now_is_not_asked_for() {
 fn junk_that_awaits_a_lease_holds_nobody_back() {
     for leaves in [true, false] {
         let data = FakeData::default();
-        let mut workers = [(); 2].map(|()| Worker::new("{}", &data));
+        let mut workers = [(); 2].map(|()| Worker::new("{}"));
         let [one, other] = &mut workers;
         for (waiter, token) in ["good".to_owned()]
             .into_iter()
@@ -506,7 +505,7 @@ impl World {
     fn new() -> Self {
         let data = FakeData::default();
         let cache = r#"{"max_ttl":"2s","inactive_ttl":"1s"}"#;
-        let workers = (0..3).map(|_| Worker::new(cache, &data)).collect();
+        let workers = (0..3).map(|_| Worker::new(cache)).collect();
         Self {
             data,
             workers,

@@ -126,9 +126,6 @@ impl World {
         let configuration = config.json();
         let authorizers: Vec<_> = (0..WORKERS).map(|_| Worker::new(&configuration)).collect();
         let data = Data::default();
-        for worker in &authorizers {
-            worker.authorizer.providers().prepare(&data);
-        }
         Self {
             hosts: authorizers
                 .iter()
