@@ -20,6 +20,7 @@ mod failures;
 mod given;
 mod imports;
 mod kinds;
+mod octets;
 mod play;
 mod policies;
 mod status;

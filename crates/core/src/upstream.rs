@@ -135,9 +135,15 @@ fn joined(items: &[Value]) -> Option<String> {
 /// Whether the text arrives unchanged (RFC 9110 section 5.5): no control characters, no space at
 /// its ends, which is taken off on the way, and something at all.
 pub(crate) fn can_stand_in_a_header(text: &str) -> bool {
-    (1..=MAX_VALUE).contains(&text.len())
-        && !text.contains(char::is_control)
-        && text.trim().len() == text.len()
+    if !(1..=MAX_VALUE).contains(&text.len()) {
+        return false;
+    }
+    let octets = text.as_bytes();
+    if octets.iter().all(|b| matches!(b, b' '..=b'~')) {
+        // As nearly all are, and it is looked at for every request.
+        return octets.first() != Some(&b' ') && octets.last() != Some(&b' ');
+    }
+    !text.contains(char::is_control) && text.trim().len() == text.len()
 }
 
 #[cfg(test)]
