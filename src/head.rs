@@ -1,5 +1,6 @@
 //! The request's head, fetched from the host.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use proxy_wasm::hostcalls;
@@ -37,11 +38,17 @@ impl<'a> HostHead<'a> {
     }
 
     /// The SDK takes names, but not values, for UTF-8; Envoy refuses others than tokens.
-    fn all(&self) -> impl Iterator<Item = &(String, Vec<u8>)> {
-        let all = self.all.get_or_init(|| {
+    fn all(&self) -> &[(String, Vec<u8>)] {
+        self.all.get_or_init(|| {
             hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default()
-        });
-        all.iter().filter(|(name, _)| !self.is_managed(name))
+        })
+    }
+
+    /// What was sent under that name.
+    fn values(&self, name: &str) -> impl Iterator<Item = Cow<'_, [u8]>> {
+        let is_own = !self.is_managed(name);
+        let own = self.all().iter().filter(move |(n, _)| is_own && n == name);
+        own.map(|(_, value)| value.into())
     }
 
     fn is_managed(&self, name: &str) -> bool {
@@ -54,30 +61,31 @@ impl<'a> HostHead<'a> {
 }
 
 impl RequestHead for HostHead<'_> {
-    fn header(&self, name: &str) -> Option<Vec<u8>> {
+    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
         if self.is_read_whole {
-            let mut own = self.all().filter(|(n, _)| n == name);
-            return own.next().map(|(_, value)| value.clone());
+            return self.values(name).next();
         }
         if self.is_managed(name) {
             return None;
         }
-        hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name)
-            .ok()
-            .flatten()
+        let value = hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name);
+        value.ok().flatten().map(Cow::Owned)
     }
 
-    fn single(&self, name: &str) -> Single {
+    fn single(&self, name: &str) -> Single<'_> {
         if name == "authorization" {
             // Joined by Envoy: one header need not be looked for among all.
             return Single::of(self.header(name));
         }
-        let own = self.all().filter(|(n, _)| n == name);
-        Single::of(own.map(|(_, value)| value.clone()))
+        Single::of(self.values(name))
     }
 
     fn names(&self) -> Vec<String> {
-        self.all().map(|(name, _)| name.clone()).collect()
+        let names = self.all().iter().map(|(name, _)| name);
+        names
+            .filter(|name| !self.is_managed(name))
+            .cloned()
+            .collect()
     }
 
     fn route_name(&self) -> Option<Vec<u8>> {

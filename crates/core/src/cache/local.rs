@@ -8,7 +8,6 @@
 //! gets another's facts, and nobody can aim for one bucket of the table.
 
 use std::cell::RefCell;
-use std::hash::RandomState;
 use std::rc::Rc;
 
 use quick_cache::Weighter;
@@ -16,7 +15,7 @@ use quick_cache::unsync::{Cache, DefaultLifecycle};
 
 use crate::time::Time;
 use crate::token::facts::Introspection;
-use crate::token::id::TokenKey;
+use crate::token::id::{BuildKeyHasher, TokenKey};
 
 /// Facts about a token, and when they were learned.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +37,7 @@ pub struct LocalCache {
     inactive: Facts,
 }
 
-type Facts = Cache<TokenKey, Known, Places, RandomState, DefaultLifecycle<TokenKey, Known>>;
+type Facts = Cache<TokenKey, Known, Places, BuildKeyHasher, DefaultLifecycle<TokenKey, Known>>;
 
 /// How many tokens' places facts take.
 #[derive(Clone, Debug)]
@@ -68,7 +67,7 @@ impl LocalCache {
                 max_entries,
                 u64::try_from(max_entries).unwrap_or(u64::MAX),
                 Places,
-                RandomState::new(),
+                BuildKeyHasher::default(),
                 DefaultLifecycle::default(),
             )
         };

@@ -1,6 +1,7 @@
 //! What in a valid configuration is unwise, though it is meant so. The filter does not log it: it
 //! is said before a configuration is rolled out, by the command line.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::warning::{Unwise, Warning};
@@ -170,16 +171,17 @@ struct Head<'a> {
 }
 
 impl RequestHead for Head<'_> {
-    fn header(&self, name: &str) -> Option<Vec<u8>> {
-        match name {
-            ":path" => Some(self.path.into()),
-            ":method" => Some(self.method.clone().into()),
-            ":authority" => Some(self.host.clone().into()),
-            _ => None,
-        }
+    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        let value = match name {
+            ":path" => self.path,
+            ":method" => &self.method,
+            ":authority" => &self.host,
+            _ => return None,
+        };
+        Some(value.as_bytes().into())
     }
 
-    fn single(&self, _: &str) -> Single {
+    fn single(&self, _: &str) -> Single<'_> {
         Single::Absent
     }
 

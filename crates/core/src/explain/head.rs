@@ -1,5 +1,7 @@
 //! A request that nobody has sent: a head and a client as values.
 
+use std::borrow::Cow;
+
 use crate::request::head::{Peer, RequestHead, Single};
 
 /// A request's head, and the client that would send it.
@@ -32,18 +34,18 @@ impl Head {
         self
     }
 
-    fn values(&self, name: &str) -> impl Iterator<Item = Vec<u8>> {
+    fn values(&self, name: &str) -> impl Iterator<Item = Cow<'_, [u8]>> {
         let own = self.headers.iter().filter(move |(own, _)| own == name);
-        own.map(|(_, value)| value.clone())
+        own.map(|(_, value)| value.into())
     }
 }
 
 impl RequestHead for Head {
-    fn header(&self, name: &str) -> Option<Vec<u8>> {
+    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
         self.values(name).next()
     }
 
-    fn single(&self, name: &str) -> Single {
+    fn single(&self, name: &str) -> Single<'_> {
         Single::shown_by_envoy(name, self.values(name).collect())
     }
 

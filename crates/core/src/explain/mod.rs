@@ -331,8 +331,8 @@ fn cause(decision: &Decision) -> Option<String> {
 }
 
 fn described(condition: Condition<'_>, head: &Head) -> UnmetCondition {
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    let header = |name| head.header(name).map(text);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let header = |name| head.header(name).as_deref().map(text);
     let (condition, expected, found) = match condition {
         Condition::Path(path) => {
             let (name, expected) = match path {

@@ -1,5 +1,6 @@
 //! Which requests a rule is for.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use super::template::Template;
@@ -51,7 +52,7 @@ pub struct RequestLine<'a, H> {
     head: &'a H,
     path: Option<Path<'a>>,
     host: Option<Host>,
-    method: OnceCell<Option<Vec<u8>>>,
+    method: OnceCell<Option<Cow<'a, [u8]>>>,
     route: OnceCell<Option<Vec<u8>>>,
 }
 

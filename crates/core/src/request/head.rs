@@ -3,16 +3,18 @@
 //! Headers are fetched one by one and only when something asks for them: in Envoy each fetch
 //! crosses into the host.
 
+use std::borrow::Cow;
+
 /// A request's head, read lazily.
 pub trait RequestHead {
     /// The value of a header or pseudo-header by its lower-case name; `None` if it is absent. Of
     /// one that was sent several times, the first. The bytes are the client's: they need not be
     /// UTF-8.
-    fn header(&self, name: &str) -> Option<Vec<u8>>;
+    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>>;
 
     /// A header that must not be sent several times. Envoy joins the values of `authorization`
     /// by `,` before anybody can see them; those come as one.
-    fn single(&self, name: &str) -> Single;
+    fn single(&self, name: &str) -> Single<'_>;
 
     /// The names of all headers and pseudo-headers, lower-case, each as often as it was sent.
     fn names(&self) -> Vec<String>;
@@ -33,28 +35,28 @@ pub trait Peer {
 
 /// A header that must not be sent several times.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Single {
+pub enum Single<'a> {
     /// It is absent.
     Absent,
     /// It was sent once.
-    Value(Vec<u8>),
+    Value(Cow<'a, [u8]>),
     /// It was sent several times.
     Repeated,
 }
 
-impl Single {
+impl<'a> Single<'a> {
     /// From the values of the header of that name, as Envoy shows them: those of `authorization`
     /// are joined, and what is empty among them is dropped.
-    pub fn shown_by_envoy(name: &str, values: Vec<Vec<u8>>) -> Self {
+    pub fn shown_by_envoy(name: &str, values: Vec<Cow<'a, [u8]>>) -> Self {
         if name != "authorization" || values.is_empty() {
             return Self::of(values);
         }
         let given = values.into_iter().filter(|value| !value.is_empty());
-        Self::Value(given.collect::<Vec<_>>().join(&b','))
+        Self::Value(given.collect::<Vec<_>>().join(&b',').into())
     }
 
     /// From the values, one for each time that the header was sent.
-    pub fn of(values: impl IntoIterator<Item = Vec<u8>>) -> Self {
+    pub fn of(values: impl IntoIterator<Item = Cow<'a, [u8]>>) -> Self {
         let mut values = values.into_iter();
         match (values.next(), values.next()) {
             (None, _) => Self::Absent,

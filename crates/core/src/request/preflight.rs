@@ -20,7 +20,7 @@ pub fn is_preflight(head: &impl RequestHead, token_header: &str) -> bool {
         && is("access-control-request-method", is_asked_for)
         && head
             .header("content-length")
-            .is_none_or(|length| length == b"0")
+            .is_none_or(|length| *length == *b"0")
         && has_nothing_else(&head.names(), token_header)
 }
 

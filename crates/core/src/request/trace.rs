@@ -18,8 +18,8 @@ pub struct Trace {
 impl Trace {
     /// The trace of a request, if it has one.
     pub fn of(head: &impl RequestHead) -> Option<Self> {
-        let parent = text(head.header("traceparent")?)?;
-        let state = || text(head.header("tracestate")?).filter(|text| is_state(text));
+        let parent = text(&head.header("traceparent")?)?;
+        let state = || text(&head.header("tracestate")?).filter(|text| is_state(text));
         is_parent(&parent).then(|| Self {
             state: state(),
             parent,
@@ -38,8 +38,8 @@ impl Trace {
     }
 }
 
-fn text(bytes: Vec<u8>) -> Option<String> {
-    String::from_utf8(bytes).ok()
+fn text(bytes: &[u8]) -> Option<String> {
+    str::from_utf8(bytes).ok().map(str::to_owned)
 }
 
 /// `version-trace-parent-flags`, in lower-case hex, neither trace nor parent all zeros (section 3.2).

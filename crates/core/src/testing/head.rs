@@ -1,5 +1,7 @@
 //! A request's head, and the client that sent it.
 
+use std::borrow::Cow;
+
 use crate::request::head::{Peer, RequestHead, Single};
 
 /// A head with what it is told to have.
@@ -62,18 +64,18 @@ impl<'a> FakeHead<'a> {
         self
     }
 
-    fn values(&self, name: &str) -> impl Iterator<Item = Vec<u8>> {
+    fn values(&self, name: &str) -> impl Iterator<Item = Cow<'_, [u8]>> {
         let all = self.headers.iter().filter(move |(n, _)| *n == name);
-        all.map(|(_, value)| value.to_vec())
+        all.map(|(_, value)| (*value).into())
     }
 }
 
 impl RequestHead for FakeHead<'_> {
-    fn header(&self, name: &str) -> Option<Vec<u8>> {
+    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
         self.values(name).next()
     }
 
-    fn single(&self, name: &str) -> Single {
+    fn single(&self, name: &str) -> Single<'_> {
         Single::shown_by_envoy(name, self.values(name).collect())
     }
 

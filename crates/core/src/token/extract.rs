@@ -4,6 +4,7 @@
 //! because the upstream might read it the other way.
 
 use std::fmt;
+use std::ops::Range;
 
 use thiserror::Error;
 
@@ -46,18 +47,28 @@ impl TokenSource {
             Single::Value(value) => value,
             Single::Repeated => return Err(CredentialsError::Malformed),
         };
-        let value = trim(&value);
-        if value.is_empty() {
+        let token = self.within(&value)?;
+        let mut value = value.into_owned();
+        value.truncate(token.end);
+        value.drain(..token.start);
+        Ok(AccessToken(value))
+    }
+
+    /// Where in the header's value the token is.
+    fn within(&self, value: &[u8]) -> Result<Range<usize>, CredentialsError> {
+        let value = trim_end(value);
+        let given = trim_start(value);
+        if given.is_empty() {
             return Err(CredentialsError::Missing);
         }
-        let token = self.credentials(value)?;
+        let token = self.credentials(given)?;
         if token.len() > self.max_length || !is_b64token(token) {
             return Err(CredentialsError::Malformed);
         }
-        Ok(AccessToken(token.to_vec()))
+        Ok(value.len().saturating_sub(token.len())..value.len())
     }
 
-    /// What follows the scheme.
+    /// What follows the scheme, to the end.
     fn credentials<'a>(&self, value: &'a [u8]) -> Result<&'a [u8], CredentialsError> {
         if self.scheme.is_empty() {
             return Ok(value);
@@ -68,7 +79,7 @@ impl TokenSource {
         // Envoy joins repeated headers: ours may be behind another's.
         let ours_is_behind = value
             .split(|b| *b == b',')
-            .any(|part| self.after_scheme(trim(part)).is_some());
+            .any(|part| self.after_scheme(trim_end(trim_start(part))).is_some());
         Err(if ours_is_behind {
             CredentialsError::Malformed
         } else {
@@ -78,7 +89,9 @@ impl TokenSource {
 
     fn after_scheme<'a>(&self, value: &'a [u8]) -> Option<&'a [u8]> {
         let (scheme, rest) = value.split_at_checked(self.scheme.len())?;
-        if !scheme.eq_ignore_ascii_case(self.scheme.as_bytes()) {
+        // As it is written by nearly all.
+        let is_ours = scheme == self.scheme.as_bytes();
+        if !is_ours && !scheme.eq_ignore_ascii_case(self.scheme.as_bytes()) {
             return None;
         }
         match rest.first() {
@@ -132,21 +145,25 @@ fn is_b64token(value: &[u8]) -> bool {
     body.is_some_and(|body| !body.is_empty() && portvakt_octets::are_b64token(body))
 }
 
-fn trim(value: &[u8]) -> &[u8] {
-    let is_space = |b: &u8| matches!(b, b' ' | b'\t');
-    let start = value.iter().position(|b| !is_space(b));
-    let end = value.iter().rposition(|b| !is_space(b));
-    match (start, end) {
-        (Some(start), Some(end)) => value.get(start..=end).unwrap_or_default(),
-        _ => &[],
+fn trim_start(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
     }
+    value
 }
 
-fn skip_spaces(value: &[u8]) -> &[u8] {
-    let start = value.iter().position(|b| *b != b' ');
-    start
-        .and_then(|start| value.get(start..))
-        .unwrap_or_default()
+fn trim_end(mut value: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+fn skip_spaces(mut value: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] = value {
+        value = rest;
+    }
+    value
 }
 
 #[cfg(test)]

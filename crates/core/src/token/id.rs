@@ -10,7 +10,7 @@
 //!   nobody can find two tokens of one name. It is taken when a token is not known.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 use siphasher::sip128::SipHasher13;
 
@@ -23,6 +23,14 @@ pub struct TokenKeys(SipHasher13);
 /// What this worker calls a token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenKey(u128);
+
+/// Hashes tokens' keys for tables, by which they are nothing else: keys are hashes already, by a
+/// secret, so that nobody can aim for one place of a table.
+#[derive(Default)]
+pub struct KeyHasher(u64);
+
+/// Makes [`KeyHasher`]s.
+pub type BuildKeyHasher = BuildHasherDefault<KeyHasher>;
 
 /// What everybody calls a token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,6 +70,24 @@ impl TokenKeys {
     /// The token's key.
     pub fn key(&self, token: &AccessToken) -> TokenKey {
         TokenKey(portvakt_octets::hash(&self.0, token.as_bytes()))
+    }
+}
+
+impl Hasher for KeyHasher {
+    #[expect(clippy::cast_possible_truncation, reason = "its lower half")]
+    fn write_u128(&mut self, key: u128) {
+        self.0 ^= key as u64;
+    }
+
+    /// A key is no other thing than a number.
+    fn write(&mut self, octets: &[u8]) {
+        for octet in octets {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*octet);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
