@@ -252,7 +252,7 @@ fn what_takes_the_vm_down_is_nothing_that_envoy_gives() {
     for kind in KINDS.iter().filter(|kind| kind.policy != Policy::ManyRules) {
         let mut seen = BTreeSet::new();
         for (position, call) in calls(kind).iter().enumerate() {
-            for status in Status::FAILURES {
+            for status in Status::FAILURES.iter().copied() {
                 let failure = (call.kind(), status);
                 if fatal.contains(&failure) || !seen.insert(failure.clone()) {
                     continue;

@@ -1,9 +1,24 @@
 //! What a host call comes to, by proxy-wasm's numbers.
 
-/// A call's result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(i32)]
-pub enum Status {
+/// Defines the enum, and the list of its failures.
+macro_rules! statuses {
+    ($ok:ident = $zero:literal, $($failure:ident = $number:literal,)+) => {
+        /// A call's result.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[repr(i32)]
+        pub enum Status {
+            $ok = $zero,
+            $($failure = $number,)+
+        }
+
+        impl Status {
+            /// All that are no success.
+            pub const FAILURES: &[Self] = &[$(Self::$failure),+];
+        }
+    };
+}
+
+statuses! {
     Ok = 0,
     NotFound = 1,
     BadArgument = 2,
@@ -17,22 +32,4 @@ pub enum Status {
     InternalFailure = 10,
     BrokenConnection = 11,
     Unimplemented = 12,
-}
-
-impl Status {
-    /// All that are no success.
-    pub const FAILURES: [Self; 12] = [
-        Self::NotFound,
-        Self::BadArgument,
-        Self::SerializationFailure,
-        Self::ParseFailure,
-        Self::BadExpression,
-        Self::InvalidMemoryAccess,
-        Self::Empty,
-        Self::CasMismatch,
-        Self::ResultMismatch,
-        Self::InternalFailure,
-        Self::BrokenConnection,
-        Self::Unimplemented,
-    ];
 }
