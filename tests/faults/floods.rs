@@ -30,8 +30,8 @@ use crate::stats::decisions;
 /// How long a flood lasts.
 const FLOOD: Duration = Duration::from_secs(3);
 
-/// Pairs of connections that flood.
-const PAIRS: usize = 3;
+/// Pairs of connections that flood with bursts, and with drizzle.
+const PAIRS: [usize; 2] = [3, 6];
 
 /// Heads in one write.
 const BURST: u32 = 100;
@@ -57,6 +57,8 @@ enum Flood {
     Random,
     /// Likewise, cancelled: every other burst at once, the others while they wait.
     Cancelled,
+    /// One after the other, a millisecond apart and cancelled at once: each wakes the root context.
+    Drizzle,
 }
 
 impl Flood {
@@ -65,7 +67,7 @@ impl Flood {
         match self {
             Self::TokenLess => &[401],
             Self::Known => &[200],
-            Self::Random | Self::Cancelled => &[401, 503],
+            Self::Random | Self::Cancelled | Self::Drizzle => &[401, 503],
         }
     }
 
@@ -74,7 +76,7 @@ impl Flood {
         match self {
             Self::TokenLess => Some(decisions("deny", "no_credentials")),
             Self::Known => Some(decisions("allow", "*")),
-            Self::Random | Self::Cancelled => None,
+            Self::Random | Self::Cancelled | Self::Drizzle => None,
         }
     }
 
@@ -82,14 +84,14 @@ impl Flood {
     fn spares(self) -> Spares {
         match self {
             Self::TokenLess | Self::Known => Spares::Everybody,
-            Self::Random | Self::Cancelled => Spares::Known,
+            Self::Random | Self::Cancelled | Self::Drizzle => Spares::Known,
         }
     }
 
     fn patience(self) -> Duration {
         match self {
             Self::TokenLess | Self::Known => SOON,
-            Self::Random | Self::Cancelled => AT_LAST,
+            Self::Random | Self::Cancelled | Self::Drizzle => AT_LAST,
         }
     }
 }
@@ -103,6 +105,10 @@ pub fn rows() -> Vec<Row> {
             Flood::Random,
         ),
         ("bursts of random tokens, cancelled", Flood::Cancelled),
+        (
+            "random tokens a millisecond apart, cancelled",
+            Flood::Drizzle,
+        ),
     ];
     let rows = rows
         .into_iter()
@@ -122,7 +128,7 @@ async fn run(flood: Flood, lasts: Duration, endpoint: Fault) -> Report {
         gateway.idp.set_fault(Some(endpoint.clone()));
         let (over, answered) = <(Arc<AtomicBool>, Arc<AtomicU64>)>::default();
         let mut clients = JoinSet::new();
-        for number in 0..PAIRS {
+        for number in 0..PAIRS[usize::from(flood == Flood::Drizzle)] {
             let pair = Pair {
                 flood,
                 number,
@@ -159,7 +165,7 @@ async fn run(flood: Flood, lasts: Duration, endpoint: Fault) -> Report {
         format!(", counters at most {} ms late", lag.as_millis())
     });
     report.note(format!(
-        "{answered} requests in bursts besides, of {rounds} new tokens at both workers none waited \
+        "{answered} requests of the flood besides, of {rounds} new tokens at both workers none waited \
          longer than {} ms{}",
         longest.as_millis(),
         late.unwrap_or_default()
@@ -257,10 +263,15 @@ impl Pair {
             .map(|stream| self.head(round, stream))
             .collect();
         let resets: Vec<_> = streams.map(reset).collect();
-        let mut left = BURST;
-        if self.flood == Flood::Cancelled {
+        let (mut left, mut cancelled) = (BURST, 0);
+        if matches!(self.flood, Flood::Cancelled | Flood::Drizzle) {
             let both = heads.into_iter().zip(resets);
-            if round.is_multiple_of(2) {
+            if self.flood == Flood::Drizzle {
+                for (head, reset) in both {
+                    connection.send(&[head, reset]).await;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            } else if round.is_multiple_of(2) {
                 let both: Vec<_> = both.flat_map(|(head, reset)| [head, reset]).collect();
                 connection.send(&both).await;
             } else {
@@ -272,7 +283,7 @@ impl Pair {
             // The last one is not: when it is answered, all of them have been read.
             connection.send(&[self.head(round, 2 * BURST + 1)]).await;
             self.answered.fetch_add(BURST.into(), Ordering::SeqCst);
-            left = 1;
+            (left, cancelled) = (1, 2 * BURST);
         } else {
             connection.send(&heads).await;
         }
@@ -286,9 +297,7 @@ impl Pair {
                     );
                     self.answered.fetch_add(1, Ordering::SeqCst);
                     // Some are answered before they are cancelled.
-                    if self.flood != Flood::Cancelled || stream > 2 * BURST {
-                        left -= 1;
-                    }
+                    left -= u32::from(stream > cancelled);
                 }
                 (stream, End::Reset) => panic!("{:?}: {stream} is reset", self.flood),
                 (_, End::Closed) => panic!("{:?}: closed", self.flood),
@@ -301,7 +310,7 @@ impl Pair {
         let (token, kind) = match self.flood {
             Flood::TokenLess => (None, Kind::Missing),
             Flood::Known => (Some(&self.token), Kind::Known),
-            Flood::Random | Flood::Cancelled => (Some(&random), Kind::Junk),
+            Flood::Random | Flood::Cancelled | Flood::Drizzle => (Some(&random), Kind::Junk),
         };
         let authorization = token.map(|token| format!("Bearer {token}"));
         let mut fields = vec![

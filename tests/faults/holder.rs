@@ -106,7 +106,11 @@ impl Holder {
                 }
             }
         }
-        assert!(told.iter().all(|times| *times > 0), "{told:?}");
+        if told.contains(&0) {
+            tally
+                .wrong
+                .push(format!("a token that turns: told {told:?} times"));
+        }
         told
     }
 }
