@@ -27,8 +27,8 @@ use crate::report::{Report, Row};
 use crate::scene::{setup, under_load};
 use crate::stats::decisions;
 
-/// How long a flood lasts.
-const FLOOD: Duration = Duration::from_secs(3);
+/// How long a flood lasts at least: to the end of the last who wait beside it.
+const FLOOD: Duration = Duration::from_millis(1500);
 
 /// Pairs of connections that flood with bursts, and with drizzle.
 const PAIRS: [usize; 2] = [3, 6];
@@ -46,7 +46,7 @@ const SOON: Duration = Duration::from_secs(3);
 /// How long anybody waits: ten seconds for the question to be asked, one for the answer, and a tick.
 const AT_LAST: Duration = Duration::from_millis(12_500);
 
-/// What comes in bursts.
+/// What comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flood {
     /// No token.
@@ -112,14 +112,14 @@ pub fn rows() -> Vec<Row> {
     ];
     let rows = rows
         .into_iter()
-        .map(|(name, flood)| Row::new(name, move || run(flood, FLOOD, DELAY)));
+        .map(|(name, flood)| Row::new(name, move || run(flood, DELAY)));
     let silent = Row::new("bursts of random tokens while the endpoint hangs", || {
-        run(Flood::Random, AT_LAST, Fault::Hold)
+        run(Flood::Random, Fault::Hold)
     });
     rows.chain([silent]).collect()
 }
 
-async fn run(flood: Flood, lasts: Duration, endpoint: Fault) -> Report {
+async fn run(flood: Flood, endpoint: Fault) -> Report {
     let api = Recorder::start().await;
     let gateway = Gateway::start(setup(&api)).await;
     gateway.idp.set_fault(Some(DELAY));
@@ -139,7 +139,7 @@ async fn run(flood: Flood, lasts: Duration, endpoint: Fault) -> Report {
             };
             clients.spawn(pair.run());
         }
-        let ends = Instant::now() + lasts;
+        let ends = Instant::now() + FLOOD;
         let twins = twins(gateway, load, ends, flood.spares());
         let lag = lag(gateway, flood, &answered, ends);
         let (longest, lag) = futures_util::future::join(twins, lag).await;
