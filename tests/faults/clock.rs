@@ -18,7 +18,7 @@ use crate::load::Load;
 use crate::model::Spares;
 use crate::recorder::Recorder;
 use crate::report::{Report, Row};
-use crate::scene::{ANSWERS, setup, short_lived, under_load};
+use crate::scene::{ANSWERS, setup, under_load, unhurried};
 use crate::stats::lookups;
 
 const HOUR: u32 = 3600;
@@ -136,7 +136,7 @@ fn expiring(gateway: &Gateway, exp: u64) -> String {
 /// Its `exp` lies between what Envoy takes the time for before and after.
 async fn forward_with(besides: Besides) -> Report {
     let (api, clock) = (Recorder::start().await, Clock::new());
-    let mut plugin = short_lived();
+    let mut plugin = unhurried();
     let (spares, due) = match besides {
         // What the endpoint has just said counts.
         Besides::Nothing => (Spares::Everybody, [200, 200]),
@@ -200,7 +200,7 @@ fn turned(due: [u16; 2], told: &[[usize; 2]]) -> String {
 /// `cache.max_ttl` says, a second here.
 async fn back() -> Report {
     let (api, clock) = (Recorder::start().await, Clock::new());
-    let gateway = clock.start(&api, short_lived()).await;
+    let gateway = clock.start(&api, unhurried()).await;
     let told = std::cell::Cell::new([0, 0]);
     let due = [200, 401];
     let on = async |gateway: &Gateway, load: &Load| {
@@ -231,7 +231,7 @@ fn at(seconds: u64) -> Instant {
 
 async fn to_and_fro() -> Report {
     let (api, clock) = (Recorder::start().await, Clock::new());
-    let gateway = clock.start(&api, short_lived()).await;
+    let gateway = clock.start(&api, unhurried()).await;
     let on = async |_: &Gateway, _: &Load| {
         let mut random = fastrand::Rng::with_seed(13);
         for _ in 0..60 {
@@ -249,7 +249,7 @@ async fn to_and_fro() -> Report {
 /// Nobody is asked about a token any more that has expired, by Envoy's clock to the millisecond. It
 /// is not remembered either: within the leeway the endpoint's word counts, each time anew.
 async fn by_precheck() -> Report {
-    let mut plugin = short_lived();
+    let mut plugin = unhurried();
     plugin["jwt_precheck"] = json!({ "leeway": "1s" });
     // By then `exp` and leeway are over.
     expire(plugin, |over| (over - 1, at(over)..at(over))).await
@@ -258,7 +258,7 @@ async fn by_precheck() -> Report {
 /// Texas lets it live longer than `exp`, and sees no fractions of a second.
 async fn by_endpoint() -> Report {
     let over = |over: u64| (over - ITS_LEEWAY, at(over)..at(over + 1));
-    expire(short_lived(), over).await
+    expire(unhurried(), over).await
 }
 
 /// Tokens that are over in some seconds: the `exp` of each, and when its turn comes.

@@ -19,12 +19,12 @@ use tokio::task::JoinSet;
 
 use crate::client::http2;
 use crate::frames::{Connection, End, last_headers, reset};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Setup};
 use crate::load::{LIFETIME, Load};
 use crate::model::{KIND, Kind, Spares};
 use crate::recorder::Recorder;
 use crate::report::{Report, Row};
-use crate::scene::{setup, under_load};
+use crate::scene::{setup, short_lived, under_load, unhurried};
 use crate::stats::decisions;
 
 /// How long a flood lasts at least: to the end of the last who wait beside it.
@@ -121,7 +121,12 @@ pub fn rows() -> Vec<Row> {
 
 async fn run(flood: Flood, endpoint: Fault) -> Report {
     let api = Recorder::start().await;
-    let gateway = Gateway::start(setup(&api)).await;
+    let hangs = endpoint == Fault::Hold;
+    let gateway = Gateway::start(Setup {
+        plugin: if hangs { short_lived() } else { unhurried() },
+        ..setup(&api)
+    })
+    .await;
     gateway.idp.set_fault(Some(DELAY));
     let note = std::cell::OnceCell::new();
     let on = async |gateway: &Gateway, load: &Load| {
@@ -147,7 +152,7 @@ async fn run(flood: Flood, endpoint: Fault) -> Report {
         while let Some(client) = clients.try_join_next() {
             client.unwrap();
         }
-        if endpoint == Fault::Hold {
+        if hangs {
             // What waits still is cancelled.
             clients.shutdown().await;
         }

@@ -15,7 +15,7 @@ use crate::model::Spares;
 use crate::neighbours::with_a_listener;
 use crate::recorder::Recorder;
 use crate::report::{Report, Row};
-use crate::scene::{ANSWERS, setup, short_lived, under_load};
+use crate::scene::{ANSWERS, setup, under_load, unhurried};
 use crate::stats::lookups;
 
 /// The second plugin, and the cluster of its endpoint.
@@ -53,7 +53,7 @@ pub fn rows() -> Vec<Row> {
 fn plugin(cluster: &str, scope: Option<&str>) -> Value {
     let scopes: Vec<_> = scope.into_iter().collect();
     let requirement = scope.map_or(json!({}), |_| json!({ "scopes": scopes }));
-    let mut plugin = short_lived();
+    let mut plugin = unhurried();
     plugin["introspection"]["cluster"] = json!(cluster);
     plugin["rules"] = json!([
         { "match": { "path": "/open" }, "anonymous": true },
@@ -149,7 +149,7 @@ fn on_listeners(config: &mut Value) {
 /// What is good at one is no good at the other.
 async fn apart(edit: Edit, target: impl AsyncFnOnce(&Gateway) -> Target) -> Report {
     let (api, line) = (Recorder::start().await, Line::open().await);
-    let gateway = start(&api, &line, short_lived(), edit).await;
+    let gateway = start(&api, &line, unhurried(), edit).await;
     let gateway = Arc::new(gateway);
     let second = Load::start(&gateway, &target(&gateway).await);
     let first = Load::start(&gateway, &Target::usual(gateway.address));

@@ -21,6 +21,13 @@ pub fn short_lived() -> Value {
     plugin
 }
 
+/// Likewise, where the endpoint is to answer however late the machine lets it.
+pub fn unhurried() -> Value {
+    let mut plugin = short_lived();
+    plugin["introspection"]["timeout"] = json!("3s");
+    plugin
+}
+
 /// A gateway of two workers before this API, for most rows.
 pub fn setup(api: &Recorder) -> Setup {
     Setup {
