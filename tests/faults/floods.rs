@@ -53,10 +53,9 @@ enum Flood {
     TokenLess,
     /// A token that is known.
     Known,
-    /// Tokens that never were any, each at two connections at once.
+    /// Tokens that never were any, each at two connections at once. Of three bursts one is
+    /// cancelled at once, and one while it waits.
     Random,
-    /// Likewise, cancelled: every other burst at once, the others while they wait.
-    Cancelled,
     /// One after the other, a millisecond apart and cancelled at once: each wakes the root context.
     Drizzle,
 }
@@ -67,7 +66,7 @@ impl Flood {
         match self {
             Self::TokenLess => &[401],
             Self::Known => &[200],
-            Self::Random | Self::Cancelled | Self::Drizzle => &[401, 503],
+            Self::Random | Self::Drizzle => &[401, 503],
         }
     }
 
@@ -76,7 +75,7 @@ impl Flood {
         match self {
             Self::TokenLess => Some(decisions("deny", "no_credentials")),
             Self::Known => Some(decisions("allow", "*")),
-            Self::Random | Self::Cancelled | Self::Drizzle => None,
+            Self::Random | Self::Drizzle => None,
         }
     }
 
@@ -84,14 +83,14 @@ impl Flood {
     fn spares(self) -> Spares {
         match self {
             Self::TokenLess | Self::Known => Spares::Everybody,
-            Self::Random | Self::Cancelled | Self::Drizzle => Spares::Known,
+            Self::Random | Self::Drizzle => Spares::Known,
         }
     }
 
     fn patience(self) -> Duration {
         match self {
             Self::TokenLess | Self::Known => SOON,
-            Self::Random | Self::Cancelled | Self::Drizzle => AT_LAST,
+            Self::Random | Self::Drizzle => AT_LAST,
         }
     }
 }
@@ -101,10 +100,9 @@ pub fn rows() -> Vec<Row> {
         ("bursts of requests without a token", Flood::TokenLess),
         ("bursts of requests with one known token", Flood::Known),
         (
-            "bursts of random tokens, each to both workers",
+            "bursts of random tokens, each to both workers, some cancelled",
             Flood::Random,
         ),
-        ("bursts of random tokens, cancelled", Flood::Cancelled),
         (
             "random tokens a millisecond apart, cancelled",
             Flood::Drizzle,
@@ -269,14 +267,15 @@ impl Pair {
             .collect();
         let resets: Vec<_> = streams.map(reset).collect();
         let (mut left, mut cancelled) = (BURST, 0);
-        if matches!(self.flood, Flood::Cancelled | Flood::Drizzle) {
+        if self.flood == Flood::Drizzle || (self.flood == Flood::Random && !round.is_multiple_of(3))
+        {
             let both = heads.into_iter().zip(resets);
             if self.flood == Flood::Drizzle {
                 for (head, reset) in both {
                     connection.send(&[head, reset]).await;
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-            } else if round.is_multiple_of(2) {
+            } else if round % 3 == 1 {
                 let both: Vec<_> = both.flat_map(|(head, reset)| [head, reset]).collect();
                 connection.send(&both).await;
             } else {
@@ -315,7 +314,7 @@ impl Pair {
         let (token, kind) = match self.flood {
             Flood::TokenLess => (None, Kind::Missing),
             Flood::Known => (Some(&self.token), Kind::Known),
-            Flood::Random | Flood::Cancelled | Flood::Drizzle => (Some(&random), Kind::Junk),
+            Flood::Random | Flood::Drizzle => (Some(&random), Kind::Junk),
         };
         let authorization = token.map(|token| format!("Bearer {token}"));
         let mut fields = vec![

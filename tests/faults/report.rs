@@ -81,6 +81,14 @@ impl Report {
         self
     }
 
+    /// What came of another gateway at the same time.
+    pub fn and(mut self, other: Self) -> Self {
+        self.tally = self.tally.and(other.tally);
+        self.passed += other.passed;
+        self.note = format!("{}; {}", self.note, other.note);
+        self
+    }
+
     /// That it goes wrong is known.
     pub fn known(mut self) -> Self {
         self.is_known = true;
