@@ -131,7 +131,10 @@ impl Plugin {
         if let Some(took) = report.took {
             self.metrics.took(id, took);
         }
-        let Some(provider) = self.authorizer.providers().get(id) else {
+        // Most of the time there is nothing to say.
+        let provider = self.authorizer.providers().get(id);
+        let provider = provider.filter(|_| !report.transitions.is_empty());
+        let Some(provider) = provider else {
             return;
         };
         let request = request_id.map(|id| format!(" request={id}"));

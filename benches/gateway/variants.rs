@@ -17,7 +17,7 @@ use crate::traffic::Traffic;
 /// How many tokens are sent in turn.
 const TOKENS: usize = 64;
 
-/// So few that all of them find room in the shared slots, while the local cache has room for one.
+/// So few that all of them find room in what workers share, while the local cache has room for one.
 const SHARED_TOKENS: usize = 4;
 
 pub const OF_ANOTHER_WORKER: &str = "Portvakt, known to another worker only";

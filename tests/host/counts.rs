@@ -2,11 +2,13 @@
 //! costs about as much as all the rest of a hit, so none may be added unseen.
 
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use crate::call::tally;
-use crate::kinds::{End, KINDS, Kind};
-use crate::play::play;
+use crate::kinds::{End, KINDS, Kind, answer};
+use crate::play::{play, stream};
 use crate::stream::Fate;
+use crate::vm::Vm;
 
 /// By kind and step, in the order in which they happen. Where a test fails it says how these lines
 /// would have to read.
@@ -38,6 +40,12 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("unknown token, two claims forwarded", "answer", "set_effective_context 2, get_current_time_nanoseconds 1, get_buffer_bytes 1, get_header_map_value 2, get_shared_data 1, set_shared_data 1, record_metric 1, replace_header_map_value 2, continue_stream 1"),
     ("unknown token, another waits", "head", "get_header_map_value 2, get_current_time_nanoseconds 1, get_shared_data 1"),
     ("unknown token, another waits", "answer", "set_effective_context 3, get_current_time_nanoseconds 1, get_buffer_bytes 1, get_header_map_value 2, get_shared_data 1, set_shared_data 1, record_metric 1, continue_stream 2"),
+    ("unknown token, active not kept", "head", "get_header_map_value 2, get_current_time_nanoseconds 1, get_shared_data 1, enqueue_shared_queue 1"),
+    ("unknown token, active not kept", "wake", "dequeue_shared_queue 1, get_current_time_nanoseconds 1, http_call 1"),
+    ("unknown token, active not kept", "answer", "set_effective_context 2, get_current_time_nanoseconds 1, get_buffer_bytes 1, get_header_map_value 2, get_shared_data 1, record_metric 1, continue_stream 1"),
+    ("unknown token, nothing kept", "head", "get_header_map_value 2, get_current_time_nanoseconds 1, enqueue_shared_queue 1"),
+    ("unknown token, nothing kept", "wake", "dequeue_shared_queue 1, get_current_time_nanoseconds 1, http_call 1"),
+    ("unknown token, nothing kept", "answer", "set_effective_context 2, get_current_time_nanoseconds 1, get_buffer_bytes 1, get_header_map_value 2, record_metric 1, continue_stream 1"),
     ("unknown token, wrong scope", "head", "get_header_map_value 3, get_current_time_nanoseconds 1, get_shared_data 1, enqueue_shared_queue 1, set_effective_context 2, send_local_response 1"),
     ("unknown token, wrong scope", "wake", "dequeue_shared_queue 1, get_current_time_nanoseconds 1, get_shared_data 1, set_shared_data 1, http_call 1"),
     ("unknown token, wrong scope", "answer", "set_effective_context 2, get_current_time_nanoseconds 1, get_buffer_bytes 1, get_header_map_value 3, get_shared_data 1, set_shared_data 1, record_metric 1, set_property 1, get_log_level 1, send_local_response 1"),
@@ -118,11 +126,7 @@ fn difference(expected: &str, actual: &str) -> String {
 /// What was counted is told once a second, however many requests there were.
 #[test]
 fn a_tick_calls_its_host_once_for_each_counter_that_has_changed() {
-    let kind = KINDS
-        .iter()
-        .find(|kind| kind.name == "known token")
-        .unwrap();
-    let played = play(kind, None);
+    let played = play(kind("known token"), None);
     let tick = played.phases.last().unwrap();
     let calls = tally(&tick.calls);
     assert_eq!(
@@ -132,6 +136,51 @@ fn a_tick_calls_its_host_once_for_each_counter_that_has_changed() {
             "get_current_time_nanoseconds 1, record_metric 1, increment_metric 2"
         )
     );
+}
+
+fn kind(name: &str) -> &'static Kind {
+    KINDS.iter().find(|kind| kind.name == name).unwrap()
+}
+
+/// Requests that come before the root context runs wake it once, and all their tokens are asked
+/// about then.
+#[test]
+fn all_who_come_before_the_root_runs_wake_it_once() {
+    let good = kind("unknown token, another waits");
+    let world = Rc::default();
+    let mut vm = Vm::new(&world, &good.policy.configuration());
+    let others = ["unknown token, wrong scope", "unknown token, inactive"].map(kind);
+    for round in 1..=2 {
+        vm.store.data_mut().calls.clear();
+        for kind in [good].iter().chain(&others) {
+            vm.head(stream(kind), true);
+        }
+        vm.wake();
+        let calls = tally(&vm.store.data().calls);
+        assert!(calls.contains("enqueue_shared_queue 1,"), "{calls}");
+        assert_eq!(vm.store.data().callouts.len(), 3, "{round}");
+        for (callout, asked) in vm.store.data().callouts.clone() {
+            vm.respond(callout, answer(&asked.body));
+        }
+        // So that they are not known any more.
+        world.borrow_mut().now += 600_000;
+    }
+}
+
+/// Where the clock does not tick whatever runs tells what was counted, once a second.
+#[test]
+fn counts_are_told_without_the_clock() {
+    let kinds = ["unknown token, another waits", "unknown token, inactive"].map(kind);
+    let world = Rc::default();
+    let mut vm = Vm::new(&world, &kinds[0].policy.configuration());
+    for (kind, later, is_told) in [(kinds[0], 0, false), (kinds[1], 1_000, true)] {
+        world.borrow_mut().now += later;
+        vm.store.data_mut().calls.clear();
+        vm.head(stream(kind), true);
+        vm.wake();
+        let calls = tally(&vm.store.data().calls);
+        assert_eq!(calls.contains("increment_metric"), is_told, "{calls}");
+    }
 }
 
 /// The kinds are what their names say.

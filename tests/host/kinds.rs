@@ -116,6 +116,8 @@ pub const KINDS: &[Kind] = &[
     kind("unknown token", RequiredScopes, POST, &[BEARER], Nothing, LetThrough(&[])),
     kind("unknown token, two claims forwarded", Claims, GET, FORGED, Nothing, LetThrough(FORWARDED)),
     kind("unknown token, another waits", RequiredScopes, GET, &[BEARER], Waiting, LetThrough(&[])),
+    kind("unknown token, active not kept", ActiveNotKept, GET, &[BEARER], Same, LetThrough(&[])),
+    kind("unknown token, nothing kept", NothingKept, GET, &[BEARER], Same, LetThrough(&[])),
     kind("unknown token, wrong scope", RequiredScopes, POST, &[BEARER_OTHER], Nothing, Answered(403)),
     kind("unknown token, inactive", RequiredScopes, POST, &[BEARER_REVOKED], Nothing, Answered(401)),
     kind("unknown token, inactive, gRPC", RequiredScopes, GET, &[BEARER_REVOKED, GRPC], Nothing, Answered(401)),

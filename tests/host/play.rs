@@ -82,7 +82,8 @@ fn come_and_go(vm: &mut Vm, kind: &Kind) {
     vm.tick();
 }
 
-fn stream(kind: &Kind) -> Stream {
+/// A request of that kind.
+pub fn stream(kind: &Kind) -> Stream {
     let mut stream = Stream::new(&kind.request());
     let route = ("xds.route_name".to_owned(), b"api".to_vec());
     stream.properties.extend([route]);

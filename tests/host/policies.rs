@@ -27,6 +27,10 @@ pub enum Policy {
     Shadow,
     /// Anybody is let in during an outage.
     FailureMode,
+    /// Answers about active tokens are not kept.
+    ActiveNotKept,
+    /// No answer is kept.
+    NothingKept,
     /// With what clients can read about the API.
     Metadata,
 }
@@ -36,7 +40,7 @@ impl Policy {
     pub fn configuration(self) -> String {
         let mut config = json!({
             "introspection": { "cluster": "texas", "endpoint": "http://texas/introspect" },
-            // So that little is prepared: the slots of so many entries.
+            // Few, so that others' entries are met in what workers share.
             "cache": { "max_entries": 8 },
         });
         for (key, value) in self.keys().as_object().unwrap() {
@@ -84,6 +88,13 @@ impl Policy {
             Self::FailureMode => {
                 json!({ "required_scopes": ["api:read"], "failure_mode_allow": true })
             }
+            Self::ActiveNotKept => {
+                json!({ "required_scopes": ["api:read"], "cache": { "max_ttl": "0s" } })
+            }
+            Self::NothingKept => json!({
+                "required_scopes": ["api:read"],
+                "cache": { "max_ttl": "0s", "inactive_ttl": "0s" },
+            }),
             Self::Metadata => json!({
                 "required_scopes": ["api:read"],
                 "protected_resource": {

@@ -1,5 +1,5 @@
-//! What looks at each octet of every access token, known or not: most of what the filter itself
-//! computes for one that is known.
+//! What looks at each octet of every access token, known or not, and of every answer about one: most
+//! of what the filter itself computes for a token that is known.
 //!
 //! The module is compiled for size, and this for speed. A crate has one level of optimization,
 //! hence this one; and nothing here may be inlined into what is compiled for size.
@@ -59,6 +59,12 @@ mod sixteen {
     }
 }
 
+/// Whether there is a control character of ASCII among them, but for DEL.
+#[inline(never)]
+pub fn have_control(octets: &[u8]) -> bool {
+    octets.iter().fold(false, |any, b| any | (*b < b' '))
+}
+
 /// SipHash-1-3 of 128 bits, by this hasher's key.
 #[inline(never)]
 pub fn hash(hasher: &SipHasher13, octets: &[u8]) -> u128 {
@@ -70,6 +76,17 @@ mod tests {
     #![allow(clippy::indexing_slicing, reason = "tests may fail loudly")]
 
     use super::*;
+
+    #[test]
+    fn control_characters() {
+        for b in 0..=u8::MAX {
+            for position in 0..36 {
+                let mut octets = [b' '; 36];
+                octets[position] = b;
+                assert_eq!(have_control(&octets), b < 0x20, "{b} at {position}");
+            }
+        }
+    }
 
     #[test]
     fn octets_of_b64token() {

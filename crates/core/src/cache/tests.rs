@@ -141,6 +141,47 @@ fn zero_keeps_nothing() {
     learn(&cache, &data, 1, &active("a", None), 0);
     learn(&cache, &data, 2, INACTIVE, 0);
     assert_eq!((cache.len(), look_up(&cache, &data, 1, 0)), (0, None));
+    assert_eq!(take_lease(&cache, &data, 1, 0), Lease::Ours);
+    assert_eq!(data.keys(), 0, "nothing is shared");
+}
+
+fn take_lease(cache: &Cache, data: &FakeData, token: u8, millis: u64) -> Lease {
+    cache.take_lease(&id(token), at(millis), &reader(), data, |found| {
+        (found.freshness == Freshness::Fresh).then_some(found.introspection)
+    })
+}
+
+/// Who is about to ask finds what was said meanwhile, whose lease it is, and what is known already.
+#[test]
+fn who_asks() {
+    let data = FakeData::default();
+    let (one, other) = (worker(lifetimes(), 10), worker(lifetimes(), 10));
+    assert_eq!(take_lease(&one, &data, 1, 0), Lease::Ours);
+    assert_eq!(take_lease(&other, &data, 1, 0), Lease::Theirs);
+    learn(&one, &data, 1, INACTIVE, 1);
+    let inactive = Lease::Needless(Introspection::Inactive);
+    assert_eq!(take_lease(&other, &data, 1, 2), inactive);
+    // From now on it knows by itself.
+    assert_eq!(other.len(), 1);
+    assert_eq!(take_lease(&other, &FakeData::default(), 1, 3), inactive);
+    // With its answer the lease was over.
+    assert_eq!(take_lease(&other, &data, 1, 5_001), Lease::Ours);
+    assert_eq!(take_lease(&one, &data, 1, 5_001), Lease::Theirs);
+    other.end_lease(&id(1).digest, at(5_002), &data);
+    assert_eq!(take_lease(&one, &data, 1, 5_002), Lease::Ours);
+    // What lands late ends it too, and changes nothing else.
+    let introspection = reader().parse_body(active("a", None).as_bytes()).unwrap();
+    let words = active("a", None);
+    one.learn(
+        &id(1),
+        &introspection,
+        words.as_bytes(),
+        at(0),
+        at(5_003),
+        &data,
+    );
+    assert_eq!(take_lease(&other, &data, 1, 5_003), Lease::Ours);
+    assert_eq!(freshness(&one, &data, 1, 5_003), Freshness::None);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::json::text::Name;
 pub fn read(json: &str, matters: impl Fn(&str) -> bool) -> serde_json::Result<Map<String, Value>> {
     // In a name that is read as bytes serde_json takes a control character as it is, which no JSON
     // has (RFC 8259 section 7). Where there is none, not even a line break, there is nothing to see.
-    if json.bytes().any(|byte| byte < b' ') {
+    if portvakt_octets::have_control(json.as_bytes()) {
         serde_json::from_str::<IgnoredAny>(json)?;
     }
     let mut deserializer = serde_json::Deserializer::from_str(json);
