@@ -4,30 +4,56 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::chart::{Bar, bars};
+use crate::chart::{self, Bar};
 use crate::cpu::Cores;
 use crate::document;
+use crate::endpoint::Endpoint;
 use crate::machine::Machine;
-use crate::rounds::{self, Plan, Samples, Subject};
+use crate::rounds::{self, Plan, Samples, Subject, Turns};
 use crate::statistics::{Spread, median};
 use crate::stats::lookups;
 use crate::variants::{OF_ANOTHER_WORKER, Surroundings, Variant};
 
-/// Starts all, and measures them in turn.
-async fn measure(
-    variants: Vec<Variant>,
-    surroundings: &Surroundings,
-    plan: Plan,
-    cores: Option<Cores>,
-) -> (Vec<Subject>, Vec<Samples>) {
+async fn start(variants: Vec<Variant>, cores: Option<Cores>) -> Vec<Subject> {
     let mut subjects = Vec::new();
     for variant in variants {
         eprint!("\rstarting Envoy {} ", subjects.len() + 1);
         subjects.push(variant.start(cores).await);
     }
     eprintln!();
-    let samples = rounds::run(&subjects, &surroundings.endpoint, plan).await;
-    (subjects, samples)
+    subjects
+}
+
+/// One line of the table.
+struct Row {
+    cpu: f64,
+    ratio: Spread,
+    callouts: f64,
+}
+
+/// The first subject, and each other beside it.
+async fn rows(subjects: &[Subject], endpoint: &Endpoint, turns: Turns) -> Vec<Row> {
+    let bare = &subjects[0];
+    let groups: Vec<_> = subjects[1..]
+        .iter()
+        .map(|other| vec![bare, other])
+        .collect();
+    let samples = rounds::run(&groups, endpoint, turns).await;
+    let all = |of: fn(&Samples) -> &Vec<f64>| -> Vec<f64> {
+        let bare = samples.iter().map(|pair| of(&pair[0]));
+        bare.flatten().copied().collect()
+    };
+    let first = Row {
+        cpu: median(&all(|samples| &samples.cpu)),
+        ratio: Spread::of(&[1.0]),
+        callouts: median(&all(|samples| &samples.callouts)),
+    };
+    let others = samples.iter().map(|pair| Row {
+        cpu: median(&pair[1].cpu),
+        ratio: Spread::of_ratios(&pair[1].cpu, &pair[0].cpu),
+        callouts: median(&pair[1].callouts),
+    });
+    [first].into_iter().chain(others).collect()
 }
 
 /// The row is about what it says: tokens were found in what workers share, and nowhere else.
@@ -50,28 +76,31 @@ pub async fn table(noop: PathBuf, plan: Plan, publish: bool, cores: Option<Cores
     let surroundings = Surroundings::start().await;
     let variants = surroundings.variants(noop);
     let families: Vec<_> = variants.iter().map(|variant| variant.family).collect();
-    let (subjects, samples) = measure(variants, &surroundings, plan, cores).await;
+    let subjects = start(variants, cores).await;
+    let rows = rows(&subjects, &surroundings.endpoint, plan.saturated).await;
+    let latency = rounds::latency(&subjects, plan.paced).await;
     assert_shared(&subjects).await;
-    let ratios: Vec<_> = samples
-        .iter()
-        .map(|own| Spread::of_ratios(&own.cpu, &samples[0].cpu))
-        .collect();
     let mut table = "| | CPU, µs a request | ratio to no filter | p50, µs | p99, µs \
                      | callouts a request | memory, MB |\n\
                      |---|---:|---:|---:|---:|---:|---:|\n"
         .to_owned();
-    for ((subject, own), ratio) in subjects.iter().zip(&samples).zip(&ratios) {
+    for ((subject, row), latency) in subjects.iter().zip(&rows).zip(&latency) {
+        let Row {
+            cpu,
+            ratio,
+            callouts,
+        } = row;
         let _ = writeln!(
             table,
             "| {} | {:.1} | {:.2} ({:.2}–{:.2}) | {:.0} | {:.0} | {:.2} | {} |",
             subject.name,
-            median(&own.cpu),
+            cpu,
             ratio.median,
             ratio.low,
             ratio.high,
-            median(&own.p50),
-            median(&own.p99),
-            median(&own.callouts),
+            median(&latency.p50),
+            median(&latency.p99),
+            callouts,
             subject.gateway.memory() / 1000,
         );
     }
@@ -86,39 +115,45 @@ pub async fn table(noop: PathBuf, plan: Plan, publish: bool, cores: Option<Cores
     };
     let text = format!("{machine}{pinned}\n\n{table}\n![The ratios as bars](benchmarks.svg)");
     document::replace("benchmarks.md", "measured", &text);
-    let rows = subjects.iter().zip(&ratios).zip(families);
-    let rows: Vec<_> = rows
-        .map(|((subject, ratio), family)| Bar {
+    let bars: Vec<_> = subjects
+        .iter()
+        .zip(&rows)
+        .zip(families)
+        .map(|((subject, row), family)| Bar {
             label: &subject.name,
-            value: ratio.median,
+            value: row.ratio.median,
             family,
         })
         .collect();
-    let chart = bars(
+    let chart = chart::bars(
         "Envoy's CPU time per request, as a ratio to no filter",
         "one worker on a core of its own; the upstream's share is left out",
-        &rows,
+        &bars,
     );
     fs::write(document::path("benchmarks.svg"), chart).unwrap();
 }
 
 /// Two builds, policy by policy.
-pub async fn two_builds(builds: &[PathBuf; 2], plan: Plan, cores: Option<Cores>) {
+pub async fn two_builds(builds: &[PathBuf; 2], turns: Turns, cores: Option<Cores>) {
     let surroundings = Surroundings::start().await;
-    let variants = surroundings.two_builds(builds);
-    let (subjects, samples) = measure(variants, &surroundings, plan, cores).await;
+    let subjects = start(surroundings.two_builds(builds), cores).await;
+    let bare = &subjects[0];
+    let groups: Vec<_> = subjects[1..]
+        .chunks(2)
+        .map(|pair| vec![bare, &pair[0], &pair[1]])
+        .collect();
+    let samples = rounds::run(&groups, &surroundings.endpoint, turns).await;
     let name = "";
     println!(
         "{name:40} {:>8} {:>8} {:>8} {:>8} {:>8}   (quartiles)",
         "A, µs", "B, µs", "A/none", "B/none", "B/A"
     );
-    let none = &samples[0].cpu;
-    for (subject, pair) in subjects[1..].iter().step_by(2).zip(samples[1..].chunks(2)) {
-        let (a, b) = (&pair[0].cpu, &pair[1].cpu);
+    for (group, samples) in groups.iter().zip(&samples) {
+        let [none, a, b] = [0, 1, 2].map(|member: usize| &samples[member].cpu);
         let ratio = Spread::of_ratios(b, a);
         println!(
             "{:40} {:>8.2} {:>8.2} {:>8.3} {:>8.3} {:>8.3}   ({:.3}–{:.3})",
-            subject.name,
+            group[1].name,
             median(a),
             median(b),
             Spread::of_ratios(a, none).median,

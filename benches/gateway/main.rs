@@ -2,8 +2,8 @@
 //! in its place (`make bench`), beside another build of it (`make bench A=… B=…`), and as what it
 //! has to do grows (`make bench-growth`).
 //!
-//! All gateways run at once and are loaded in turn, round by round, so that what else the machine
-//! does hits all of them. Envoy has a core of its own; clients, endpoint and services share another.
+//! All gateways run at once and are loaded in turn, what is compared directly one after the other, so
+//! that what else the machine does hits both (`rounds.rs`). Envoy has a core of its own; clients, endpoint and services share another.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -46,7 +46,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cpu::Cores;
-use rounds::Plan;
+use rounds::{Plan, Turns};
 
 /// What is asked for by the environment, and by the words behind `cargo bench -- `.
 enum Task {
@@ -77,11 +77,10 @@ fn file(variable: &str) -> Option<PathBuf> {
     Some(file.unwrap_or_else(|error| panic!("{variable}: {error}")))
 }
 
-const fn plan(rounds: usize, milliseconds: u64) -> Plan {
-    Plan {
+const fn turns(rounds: usize, milliseconds: u64) -> Turns {
+    Turns {
         rounds,
-        saturated: Duration::from_millis(milliseconds),
-        paced: Duration::from_millis(milliseconds),
+        time: Duration::from_millis(milliseconds),
     }
 }
 
@@ -100,16 +99,21 @@ fn main() {
     runtime.block_on(async {
         match task {
             Task::Beside { quick } => {
-                let plan = if quick { plan(3, 300) } else { plan(15, 800) };
+                let (saturated, paced) = if quick {
+                    (turns(5, 100), turns(2, 200))
+                } else {
+                    (turns(60, 150), turns(11, 700))
+                };
+                let plan = Plan { saturated, paced };
                 let noop = file("NOOP_WASM").expect("NOOP_WASM is not set: run `make bench`");
                 beside::table(noop, plan, !quick, cores).await;
             }
             Task::TwoBuilds(builds) => {
-                beside::two_builds(&builds, plan(25, 500).without_latency(), cores).await;
+                beside::two_builds(&builds, turns(80, 150), cores).await;
             }
             Task::Growth { quick } => {
-                let plan = if quick { plan(2, 200) } else { plan(9, 500) };
-                growth::growth(plan.without_latency(), !quick, cores).await;
+                let turns = if quick { turns(3, 100) } else { turns(30, 150) };
+                growth::growth(turns, !quick, cores).await;
             }
         }
     });

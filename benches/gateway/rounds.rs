@@ -1,4 +1,7 @@
 //! Gateways under load in turn, round by round.
+//!
+//! A machine that others share is slow and fast by turns, for parts of a second or for minutes. So
+//! what is compared is measured directly one after the other, for a moment each, and often.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,21 +16,21 @@ use crate::traffic::Traffic;
 /// How much is measured.
 #[derive(Clone, Copy)]
 pub struct Plan {
-    pub rounds: usize,
-    /// How long as many requests as go, for the CPU time.
-    pub saturated: Duration,
-    /// How long a fixed rate, for latency; zero: not at all.
-    pub paced: Duration,
+    /// For the CPU time: as many requests as go.
+    pub saturated: Turns,
+    /// For latency: a fixed rate.
+    pub paced: Turns,
 }
 
-impl Plan {
-    pub fn without_latency(self) -> Self {
-        Self {
-            paced: Duration::ZERO,
-            ..self
-        }
-    }
+/// How often each has its turn, and how long that is.
+#[derive(Clone, Copy)]
+pub struct Turns {
+    pub rounds: usize,
+    pub time: Duration,
 }
+
+/// So many requests go before each turn, so that what is measured runs with caches that it has filled.
+const BEFORE: usize = 400;
 
 /// Requests a second, where latency is measured.
 pub const RATE: u32 = 1000;
@@ -39,16 +42,20 @@ pub struct Subject {
     pub traffic: Arc<Traffic>,
 }
 
-/// What was found in each round.
+/// What was found in each turn.
 #[derive(Default)]
 pub struct Samples {
     /// Envoy's CPU time per request, in microseconds.
     pub cpu: Vec<f64>,
-    /// In microseconds.
-    pub p50: Vec<f64>,
-    pub p99: Vec<f64>,
     /// Questions at the endpoint per request.
     pub callouts: Vec<f64>,
+}
+
+/// What was found in each turn, in microseconds.
+#[derive(Default)]
+pub struct Latency {
+    pub p50: Vec<f64>,
+    pub p99: Vec<f64>,
 }
 
 impl Subject {
@@ -84,39 +91,66 @@ impl Subject {
         load.send(clients, self.traffic.tokens()).await;
     }
 
-    async fn measure(&self, endpoint: &Endpoint, plan: Plan, samples: &mut Samples) {
+    /// Envoy's CPU time per request, in microseconds, and questions at the endpoint per request.
+    pub async fn cost(&self, endpoint: &Endpoint, time: Duration) -> (f64, f64) {
         let load = self.load();
         let clients = load.connect().await;
-        // One request over each connection, so that Envoy has them all.
-        let clients = load.send(clients, 32).await;
+        let clients = load.send(clients, BEFORE).await;
         let (cpu, callouts) = (micros(self.gateway.pid()), endpoint.callouts());
-        let requests = load.saturate(clients, plan.saturated).await as f64;
-        samples
-            .cpu
-            .push((micros(self.gateway.pid()) - cpu) / requests);
+        let requests = load.saturate(clients, time).await as f64;
+        let cpu = micros(self.gateway.pid()) - cpu;
         let callouts = endpoint.callouts() - callouts;
-        samples.callouts.push(callouts as f64 / requests);
-        if !plan.paced.is_zero() {
-            let taken = load.at_rate(RATE, plan.paced).await;
-            let micros: Vec<_> = taken.iter().map(|t| t.as_secs_f64() * 1e6).collect();
-            samples.p50.push(quantile(&micros, 0.5));
-            samples.p99.push(quantile(&micros, 0.99));
-        }
+        (cpu / requests, callouts as f64 / requests)
     }
 }
 
-/// Measures all in turn, in each round, after a round to warm up.
-pub async fn run(subjects: &[Subject], endpoint: &Endpoint, plan: Plan) -> Vec<Samples> {
-    let mut all: Vec<_> = subjects.iter().map(|_| Samples::default()).collect();
-    for subject in subjects {
+/// Measures the CPU time of all, after a turn to warm up. What is in one group is measured directly
+/// one after the other, to be compared: there and back by turns. Groups come in another order in each
+/// round. Found is the same, group by group.
+pub async fn run(groups: &[Vec<&Subject>], endpoint: &Endpoint, turns: Turns) -> Vec<Vec<Samples>> {
+    let mut all: Vec<Vec<Samples>> = groups
+        .iter()
+        .map(|group| group.iter().map(|_| Samples::default()).collect())
+        .collect();
+    for subject in groups.iter().flatten() {
         subject.warm_up().await;
-        let ignored = &mut Samples::default();
-        subject.measure(endpoint, plan, ignored).await;
+        subject.cost(endpoint, turns.time).await;
     }
-    for round in 1..=plan.rounds {
-        eprint!("\rround {round} of {} ", plan.rounds);
-        for (subject, samples) in subjects.iter().zip(&mut all) {
-            subject.measure(endpoint, plan, samples).await;
+    // The same in each run.
+    let mut random = fastrand::Rng::with_seed(0);
+    let mut order: Vec<_> = (0..groups.len()).collect();
+    for round in 1..=turns.rounds {
+        eprint!("\rround {round} of {} ", turns.rounds);
+        random.shuffle(&mut order);
+        for group in &order {
+            let subjects = &groups[*group];
+            for turn in 0..subjects.len() {
+                let member = if round % 2 == 0 {
+                    turn
+                } else {
+                    subjects.len() - 1 - turn
+                };
+                let (cpu, callouts) = subjects[member].cost(endpoint, turns.time).await;
+                let samples = &mut all[*group][member];
+                samples.cpu.push(cpu);
+                samples.callouts.push(callouts);
+            }
+        }
+    }
+    eprintln!();
+    all
+}
+
+/// Measures the latency of all.
+pub async fn latency(subjects: &[Subject], turns: Turns) -> Vec<Latency> {
+    let mut all: Vec<_> = subjects.iter().map(|_| Latency::default()).collect();
+    for round in 1..=turns.rounds {
+        eprint!("\rlatency, round {round} of {} ", turns.rounds);
+        for (subject, latency) in subjects.iter().zip(&mut all) {
+            let taken = subject.load().at_rate(RATE, turns.time).await;
+            let micros: Vec<_> = taken.iter().map(|t| t.as_secs_f64() * 1e6).collect();
+            latency.p50.push(quantile(&micros, 0.5));
+            latency.p99.push(quantile(&micros, 0.99));
         }
     }
     eprintln!();

@@ -29,8 +29,8 @@ impl Spread {
         }
     }
 
-    /// Of each sample as a ratio to another of the same round: a slow moment of the machine is in
-    /// both.
+    /// Of each sample as a ratio to the one that was taken directly before or after it: a slow moment
+    /// of the machine is in both, or else the median leaves it out.
     pub fn of_ratios(samples: &[f64], bases: &[f64]) -> Self {
         let ratios = samples.iter().zip(bases).map(|(own, base)| own / base);
         Self::of(&ratios.collect::<Vec<_>>())

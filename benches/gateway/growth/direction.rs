@@ -7,7 +7,7 @@ use crate::cpu::Cores;
 use crate::endpoint::Endpoint;
 use crate::gateway::Setup;
 use crate::others;
-use crate::rounds::{self, Plan, Subject};
+use crate::rounds::{self, Subject, Turns};
 use crate::statistics::Spread;
 use crate::traffic::Traffic;
 
@@ -27,7 +27,7 @@ pub struct Point {
 impl Direction {
     /// Each point is compared with an Envoy without a filter that gets the same requests and has as
     /// many workers.
-    pub async fn follow(self, endpoint: &Endpoint, plan: Plan, cores: Option<Cores>) -> Curve {
+    pub async fn follow(self, endpoint: &Endpoint, turns: Turns, cores: Option<Cores>) -> Curve {
         let mut subjects = Vec::new();
         for point in self.points {
             let bare = Setup {
@@ -42,16 +42,20 @@ impl Direction {
                 subjects.push(Subject::start(label, setup, &point.traffic, cores).await);
             }
         }
-        let samples = rounds::run(&subjects, endpoint, plan).await;
-        let pairs = subjects.chunks(2).zip(samples.chunks(2));
-        let points = pairs.map(|(subjects, samples)| Found {
-            label: subjects[1].name.clone(),
+        let groups: Vec<Vec<_>> = subjects
+            .chunks(2)
+            .map(|pair| pair.iter().collect())
+            .collect();
+        let samples = rounds::run(&groups, endpoint, turns).await;
+        let points = groups.iter().zip(&samples).map(|(pair, samples)| Found {
+            label: pair[1].name.clone(),
             ratio: Spread::of_ratios(&samples[1].cpu, &samples[0].cpu),
-            memory: subjects[1].gateway.memory() / 1000,
+            memory: pair[1].gateway.memory() / 1000,
         });
+        let points = points.collect();
         Curve {
             title: self.title,
-            points: points.collect(),
+            points,
         }
     }
 }

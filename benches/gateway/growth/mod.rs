@@ -14,7 +14,7 @@ use crate::document;
 use crate::endpoint::Endpoint;
 use crate::gateway::Setup;
 use crate::machine::Machine;
-use crate::rounds::Plan;
+use crate::rounds::Turns;
 use crate::statistics::Spread;
 use crate::traffic::Traffic;
 use crate::variants::{rules, scopes, with_policy, without_scopes};
@@ -43,16 +43,16 @@ const TOKENS: usize = 64;
 const BYTES: usize = 900;
 
 /// In all directions. It goes into the documents too, if `publish`.
-pub async fn growth(plan: Plan, publish: bool, cores: Option<Cores>) {
+pub async fn growth(turns: Turns, publish: bool, cores: Option<Cores>) {
     let machine = Machine::look().describe("make bench-growth");
     let endpoint = Endpoint::start().await;
     let mut curves = Vec::new();
     for direction in [tokens(), rule_counts(), workers(), lengths()] {
         eprintln!("{}", direction.title);
-        curves.push(direction.follow(&endpoint, plan, cores).await);
+        curves.push(direction.follow(&endpoint, turns, cores).await);
     }
     eprintln!("{}", waiting::TITLE);
-    curves.push(waiting::follow(plan, cores).await);
+    curves.push(waiting::follow(turns, cores).await);
     let tables: String = curves.iter().map(table).collect();
     println!("{tables}");
     if publish {

@@ -7,11 +7,11 @@ use tokio::task::JoinSet;
 
 use super::{BYTES, Curve, Found, TOKENS, thousands, traffic};
 use crate::client::get;
-use crate::cpu::{Cores, micros};
+use crate::cpu::Cores;
 use crate::endpoint::Endpoint;
 use crate::gateway::{Setup, connect_patiently, until};
 use crate::others::{self, answer_directly};
-use crate::rounds::{Plan, Subject};
+use crate::rounds::{Subject, Turns};
 use crate::statistics::Spread;
 use crate::variants::{scopes, with_policy};
 
@@ -23,11 +23,13 @@ struct Queue {
     subject: Subject,
     endpoint: Endpoint,
     cpu: Vec<f64>,
+    /// The same without a filter, just before.
+    bare: Vec<f64>,
     /// The most that was seen while they waited, in MB.
     memory: u64,
 }
 
-pub async fn follow(plan: Plan, cores: Option<Cores>) -> Curve {
+pub async fn follow(turns: Turns, cores: Option<Cores>) -> Curve {
     let known = traffic("known-", TOKENS, BYTES);
     let bare = Subject::start("", others::nothing(), &known, cores).await;
     let mut queues = Vec::new();
@@ -50,21 +52,25 @@ pub async fn follow(plan: Plan, cores: Option<Cores>) -> Curve {
             subject,
             endpoint,
             cpu: Vec::new(),
+            bare: Vec::new(),
             memory: 0,
         });
     }
-    let mut baseline = Vec::new();
+    let nobody = Endpoint::start().await;
     // The first round warms up.
-    for round in 0..=plan.rounds {
-        let micros = cost(&bare, plan.saturated).await;
-        baseline.extend((round > 0).then_some(micros));
+    for round in 0..=turns.rounds {
         for queue in &mut queues {
-            queue.measure(round, plan.saturated).await;
+            let (bare, _) = bare.cost(&nobody, turns.time).await;
+            let own = queue.measure(round, turns.time).await;
+            if round > 0 {
+                queue.bare.push(bare);
+                queue.cpu.push(own);
+            }
         }
     }
     let points = queues.iter().map(|queue| Found {
         label: queue.subject.name.clone(),
-        ratio: Spread::of_ratios(&queue.cpu, &baseline),
+        ratio: Spread::of_ratios(&queue.cpu, &queue.bare),
         memory: queue.memory,
     });
     Curve {
@@ -74,7 +80,8 @@ pub async fn follow(plan: Plan, cores: Option<Cores>) -> Curve {
 }
 
 impl Queue {
-    async fn measure(&mut self, round: usize, time: Duration) {
+    /// Envoy's CPU time per request with a known token, in microseconds.
+    async fn measure(&mut self, round: usize, time: Duration) -> f64 {
         self.endpoint.hold(true);
         let gateway = &self.subject.gateway;
         let tokens = (0..self.waiting).map(|n| format!("Bearer waiting-{round}-{n}"));
@@ -91,23 +98,11 @@ impl Queue {
             gateway.stat("http.*.downstream_rq_active").await > waiting
         })
         .await;
-        let micros = cost(&self.subject, time).await;
+        let (micros, _) = self.subject.cost(&self.endpoint, time).await;
         self.memory = self.memory.max(self.subject.gateway.memory() / 1000);
         self.endpoint.hold(false);
         let statuses = requests.join_all().await;
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
-        if round > 0 {
-            self.cpu.push(micros);
-        }
+        micros
     }
-}
-
-/// Envoy's CPU time per request with a known token, in microseconds.
-async fn cost(subject: &Subject, time: Duration) -> f64 {
-    let load = subject.load();
-    let clients = load.connect().await;
-    let clients = load.send(clients, 32).await;
-    let before = micros(subject.gateway.pid());
-    let requests = load.saturate(clients, time).await;
-    (micros(subject.gateway.pid()) - before) / requests as f64
 }
