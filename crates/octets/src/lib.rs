@@ -62,7 +62,7 @@ mod sixteen {
 /// Whether there is a control character of ASCII among them, but for DEL.
 #[inline(never)]
 pub fn have_control(octets: &[u8]) -> bool {
-    octets.iter().fold(false, |any, b| any | (*b < b' '))
+    octets.iter().fold(u8::MAX, |least, b| least.min(*b)) < b' '
 }
 
 /// SipHash-1-3 of 128 bits, by this hasher's key.

@@ -245,7 +245,12 @@ mod tests {
         }
         assert_eq!(copy.into_bytes(), bytes);
         let mut long = Draft::new(0);
-        long.add(Kind::Active, &mine(), Time::from_millis(1), &[b' '; 65_536]);
+        long.add(
+            Kind::Active,
+            &mine(),
+            Time::from_millis(1),
+            &vec![b' '; 65_536],
+        );
         assert_eq!(long.into_bytes(), Draft::new(0).into_bytes());
     }
 

@@ -110,7 +110,9 @@ impl<'a> Record<'a> {
             draft.add(kind, &self.tag, time, content);
             make_room(&mut kept, kind, self.room(kind).saturating_sub(1));
         }
-        kept.iter().for_each(|entry| draft.keep(entry));
+        for entry in &kept {
+            draft.keep(entry);
+        }
         Some(draft.into_bytes())
     }
 

@@ -136,7 +136,7 @@ fn one_asks_and_the_others_wait_but_not_for_long() {
         (&one, "a", NOW, Nobody, "free"),
         (&one, "a", NOW, Ours, "its own"),
         (&other, "a", NOW, Theirs, "taken"),
-        (&other, "a", NOW.after(LEASE - ms(1)), Theirs, "taken"),
+        (&other, "a", NOW.after(LEASE).before(ms(1)), Theirs, "taken"),
         (&other, "b", NOW, Nobody, "another token"),
         (&other, "a", NOW.after(LEASE), Nobody, "the owner died"),
         (&one, "a", NOW.after(LEASE + ms(1)), Theirs, "taken over"),
