@@ -12,8 +12,8 @@ use portvakt_core::request::head::{Peer, RequestHead, Single};
 /// So many headers can be fetched together at the price of one that is fetched by itself, about.
 const AT_THE_PRICE_OF_ONE: usize = 8;
 
-/// The head of the stream whose headers the host is showing just now. Only good in
-/// `on_http_request_headers`: at other times the SDK panics.
+/// The head of the stream in the effective context. Only good in `on_http_request_headers` and while
+/// the stream is paused there: at other times the host shows none, and the SDK panics.
 ///
 /// What the client sent in the filter's name is not in it.
 pub(super) struct HostHead<'a> {
