@@ -170,11 +170,16 @@ impl Plugin {
         }
     }
 
-    /// Tells the host what was counted.
+    /// Tells the host what was counted, and that this version runs.
     pub(super) fn tell(&self, now: Time) {
+        self.metrics.runs(true);
+        self.tell_counts(now);
+    }
+
+    /// Tells the host what was counted.
+    pub(super) fn tell_counts(&self, now: Time) {
         self.told_at.set(Some(now));
         self.gauge(self.authorizer.providers().remembers());
-        self.metrics.runs(true);
         self.metrics.report();
     }
 

@@ -181,7 +181,8 @@ impl Context for Root {
             .coordinators
             .responded(callout, reply, providers, &HostData, now);
         self.run(plugin, now);
-        plugin.tell_in_time(now);
+        // Who sees what comes of an answer can see it counted.
+        plugin.tell_counts(now);
     }
 }
 
