@@ -36,7 +36,7 @@ flags=(
 )
 
 say "seeds and what was found before"
-CARGO_TARGET_DIR=$build cargo test --manifest-path fuzz/Cargo.toml --no-default-features --locked --quiet >&2
+cargo test --manifest-path fuzz/Cargo.toml --no-default-features --locked --quiet >&2
 
 say "building ${#targets[@]} fuzzers"
 bins=()
