@@ -24,10 +24,16 @@ const MAX_CHANGES: usize = 24;
 /// Where anything may stand.
 const FREE: [&str; 4] = ["protected_resource", "equals", "contains", "one_of"];
 
+/// What secrets begin with.
+const SECRET: &str = "s3cr3t-";
+
+/// The one in the environment.
+const FROM_ENV: &str = "s3cr3t-from-env";
+
 fn env(name: &str) -> Option<String> {
     match name {
         "NAIS_TOKEN_INTROSPECTION_ENDPOINT" => Some("http://127.0.0.1:7164/i".to_owned()),
-        "CLIENT_SECRET" => Some("s3cr3t-from-env".to_owned()),
+        "CLIENT_SECRET" => Some(FROM_ENV.to_owned()),
         _ => None,
     }
 }
@@ -37,10 +43,10 @@ const VM: Vm<fn(&str) -> Option<String>> = Vm { env, has_id: true };
 pub fn check(input: &[u8]) {
     let configured = match parse(input, &VM) {
         Ok(configured) => configured,
-        Err(errors) => return check_errors(&errors),
+        Err(errors) => return check_errors(&errors, input),
     };
     for warning in &configured.warnings {
-        check_line(&warning.key, &warning.to_string());
+        check_line(&warning.key, &warning.to_string(), input);
     }
     let text = str::from_utf8(input).ok();
     let Some(json) = text.and_then(Json::read) else {
@@ -61,20 +67,42 @@ pub fn check(input: &[u8]) {
     check_changes(&members);
 }
 
-fn check_errors(errors: &ConfigErrors) {
+fn check_errors(errors: &ConfigErrors, input: &[u8]) {
     for error in errors.iter() {
         check_line(
             error.key(),
             &format!("{}: {}", error.key(), error.problem()),
+            input,
         );
     }
-    check_line(errors.first().key(), &errors.to_string());
+    check_line(errors.first().key(), &errors.to_string(), input);
 }
 
 /// A line for the log: one, with a key, without a secret.
-fn check_line(key: &str, line: &str) {
+fn check_line(key: &str, line: &str, input: &[u8]) {
     assert!(!key.is_empty(), "{line}");
-    assert!(!line.contains("s3cr3t-"), "{line}");
+    let input = String::from_utf8_lossy(input);
+    assert!(
+        !line.contains(FROM_ENV) || input.contains(FROM_ENV),
+        "{line}"
+    );
+    assert!(!line.contains(SECRET) || !is_only_secret(&input), "{line}");
+}
+
+/// Whether the text of which secrets are made stands behind `"secret":` alone, in the text or the
+/// object that follows. What stands for a method, say, is told to the operator, whatever it is.
+fn is_only_secret(input: &str) -> bool {
+    input.match_indices(SECRET).all(|(at, _)| {
+        let before = input.get(..at).unwrap_or_default();
+        let behind = before
+            .rsplit_once("\"secret\"")
+            .and_then(|(_, behind)| behind.trim_start().strip_prefix(':'))
+            .map(str::trim_start);
+        behind.is_some_and(|behind| match behind.strip_prefix('"') {
+            Some(text) => !text.contains('"'),
+            None => behind.starts_with('{') && !behind.contains('}'),
+        })
+    })
 }
 
 fn check_denial(authorizer: &Authorizer, is_open: bool) {
@@ -192,7 +220,7 @@ fn refused(value: &Value, what: &str, pointer: &str) {
     let Err(errors) = parse(value.to_string().as_bytes(), &VM) else {
         panic!("{what} is taken: {pointer} in {value}");
     };
-    check_errors(&errors);
+    check_errors(&errors, value.to_string().as_bytes());
     // Some line names the place: its first step at least.
     let first = pointer.split('/').nth(1).unwrap_or_default();
     let is_named = errors.iter().any(|error| error.to_string().contains(first));
