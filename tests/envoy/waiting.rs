@@ -162,7 +162,7 @@ async fn seven_hundred_are_refused(paused_head: PausedHead) {
 }
 
 async fn seven_hundred_tokens_at_once(paused_head: PausedHead) {
-    seven_hundred(paused_head, |_, n| format!("garbage{n}"), (4, 700), 401).await;
+    seven_hundred(paused_head, |_, n| format!("garbage{n}"), (8, 700), 401).await;
 }
 
 async fn seven_hundred_time_out_together(paused_head: PausedHead) {

@@ -12,9 +12,8 @@ use std::time::Duration;
 use crate::time::Time;
 
 /// How large the window is at first. Every worker has one, and an endpoint that works off one
-/// question after the other must get through all of them well within the timeout. From the second
-/// round of answers it doubles with each, so that little is lost where more would do.
-pub const START: usize = 4;
+/// question after the other must get through all of them well within the timeout.
+pub const START: usize = 8;
 
 /// How large it may become: three quarters of the circuit breaker that `envoy.yaml` has, so that
 /// there is room for questions about tokens in use.
@@ -37,9 +36,6 @@ pub struct Window {
     threshold: usize,
     /// Good answers since it has grown last, above the threshold.
     credit: usize,
-    /// So many answers more, and what an answer takes is known well enough to grow: what other
-    /// workers asked at once may stand before the first of ours.
-    unproven: usize,
     /// Answers to what was asked before it shrank last do not shrink it again.
     shrunk_at: Time,
     /// The least that an answer took lately, and when that was.
@@ -53,7 +49,6 @@ impl Default for Window {
             size: START,
             threshold: MAX,
             credit: 0,
-            unproven: START,
             shrunk_at: Time::from_millis(0),
             base: None,
             last_used: Time::from_millis(0),
@@ -93,11 +88,11 @@ impl Window {
         let took = now.since(asked_at);
         // What others have asked may stand before every question of ours: a base that long is none.
         let most = timeout.checked_div(2).unwrap_or_default();
-        let base = self.base(took, in_flight, now);
-        let over = |base| took.saturating_sub(base);
-        if took >= timeout || over(base.min(most)).saturating_mul(4) > timeout {
+        let base = self.base(took, in_flight, now).min(most);
+        let queued = took.saturating_sub(base);
+        if took >= timeout || queued.saturating_mul(4) > timeout {
             self.shrink(asked_at, in_flight / 2, now);
-        } else if is_wanted && over(base).saturating_mul(16) <= timeout {
+        } else if is_wanted {
             self.grow();
         }
     }
@@ -129,10 +124,6 @@ impl Window {
     }
 
     fn grow(&mut self) {
-        if let Some(left) = self.unproven.checked_sub(1) {
-            self.unproven = left;
-            return;
-        }
         self.credit = self.credit.saturating_add(1);
         if self.size < self.threshold || self.credit >= ANSWERS {
             self.size = self.size.saturating_add(1).min(MAX);
@@ -159,25 +150,16 @@ mod tests {
         Serial(u64),
     }
 
-    /// What so many workers see that ask `questions` questions each, as many at a time as their
-    /// windows allow, in steps of a millisecond.
-    #[derive(Debug, Default)]
-    struct Seen {
-        /// How long all took.
-        in_all: u64,
-        /// How long a question about a token in use would wait for those before it, in the first
-        /// second and later.
-        first_wait: u64,
-        later_wait: u64,
-    }
-
-    fn run(endpoint: Endpoint, workers: usize, questions: usize) -> Seen {
+    /// So many workers ask `questions` questions each, as many at a time as their windows allow, in
+    /// steps of a millisecond. How long all took, and the longest that one took after the first
+    /// half.
+    fn run(endpoint: Endpoint, workers: usize, questions: usize) -> (u64, u64) {
         let mut all: Vec<_> = (0..workers)
             .map(|_| (Window::default(), VecDeque::<(u64, u64)>::new(), 0))
             .collect();
-        let mut seen = Seen::default();
+        let (mut busy_until, mut slowest) = (0, 0);
         let start = 1_000_000;
-        let (mut busy_until, mut now) = (start, start);
+        let mut now = start;
         while all
             .iter()
             .any(|(_, out, asked)| *asked < questions || !out.is_empty())
@@ -189,56 +171,47 @@ mod tests {
                     out.pop_front();
                     let (from, to) = (Time::from_millis(asked_at), Time::from_millis(now));
                     window.answered(from, to, TIMEOUT, out.len() + 1, *asked < questions);
+                    if *asked > questions / 2 {
+                        slowest = slowest.max(now - asked_at);
+                    }
                 }
                 while *asked < questions && window.admits(out.len(), Time::from_millis(now)) {
                     let ends = match endpoint {
                         Endpoint::Far(millis) => now + millis,
-                        Endpoint::Serial(millis) => {
-                            busy_until = busy_until.max(now) + millis;
-                            busy_until
-                        }
+                        Endpoint::Serial(millis) => busy_until.max(now) + millis,
                     };
+                    busy_until = ends;
                     // Envoy gives up a question that takes longer, but the endpoint does not.
                     out.push_back((now, ends.min(now + 1000)));
                     *asked += 1;
                 }
             }
-            let wait = busy_until.saturating_sub(now);
-            let longest = if now < start + 1_000 {
-                &mut seen.first_wait
-            } else {
-                &mut seen.later_wait
-            };
-            *longest = wait.max(*longest);
             now += 1;
         }
-        seen.in_all = now - start;
-        seen
+        (now - start, slowest)
     }
 
     #[test]
     fn it_fits_the_endpoint() {
-        for (endpoint, workers, questions, in_all, first_wait, later_wait) in [
+        for (endpoint, workers, questions, most_in_all, most_for_one) in [
             // 5,000 tokens at once, 100 ms away: 192 at a time are 2.6 s, and the window has to grow.
-            (Endpoint::Far(100), 1, 5_000, 3_300, 0, 0),
-            (Endpoint::Far(100), 4, 1_250, 1_400, 0, 0),
-            (Endpoint::Far(1), 1, 5_000, 500, 0, 0),
-            (Endpoint::Far(700), 1, 1_000, 7_800, 0, 0),
+            (Endpoint::Far(100), 1, 5_000, 3_200, 100),
+            (Endpoint::Far(100), 4, 1_250, 1_200, 100),
+            (Endpoint::Far(1), 1, 5_000, 500, 1),
+            (Endpoint::Far(700), 1, 1_000, 6_400, 700),
             // One after the other: the endpoint is busy all the time, and nobody queues for long.
-            (Endpoint::Serial(50), 1, 400, 20_100, 250, 250),
-            (Endpoint::Serial(50), 2, 200, 20_200, 450, 600),
-            (Endpoint::Serial(50), 4, 100, 20_200, 800, 700),
+            (Endpoint::Serial(50), 1, 400, 20_100, 650),
+            (Endpoint::Serial(50), 2, 200, 20_200, 800),
+            (Endpoint::Serial(50), 4, 100, 20_200, 900),
             // For minutes: what queues does not come to count as the way.
-            (Endpoint::Serial(50), 1, 4_000, 200_100, 250, 250),
-            (Endpoint::Serial(10), 1, 2_000, 20_100, 150, 150),
-            (Endpoint::Serial(10), 8, 250, 20_200, 450, 550),
-            (Endpoint::Serial(300), 1, 40, 12_500, 1_200, 900),
+            (Endpoint::Serial(50), 1, 4_000, 200_100, 650),
+            (Endpoint::Serial(10), 1, 2_000, 20_100, 650),
+            (Endpoint::Serial(300), 1, 40, 12_500, 1_000),
         ] {
-            let seen = run(endpoint, workers, questions);
-            let what = format!("{endpoint:?}, {workers} workers: {seen:?}");
-            assert!(seen.in_all <= in_all, "{what}");
-            assert!(seen.first_wait <= first_wait, "{what}");
-            assert!(seen.later_wait <= later_wait, "{what}");
+            let (in_all, for_one) = run(endpoint, workers, questions);
+            let what = format!("{endpoint:?}, {workers} workers");
+            assert!(in_all <= most_in_all, "{what}: {in_all} ms");
+            assert!(for_one <= most_for_one, "{what}: {for_one} ms for one");
         }
     }
 
@@ -247,43 +220,26 @@ mod tests {
         let at = |millis: u64| Time::from_millis(1_000_000 + millis);
         let mut window = Window::default();
         assert!(window.admits(START - 1, at(0)) && !window.admits(START, at(0)));
-        for _ in 0..START {
-            window.answered(at(0), at(100), TIMEOUT, START, true);
-        }
-        assert_eq!(
-            window.size(),
-            START,
-            "what an answer takes is not known yet"
-        );
-        for _ in 0..4 {
-            window.answered(at(0), at(100), TIMEOUT, START, true);
-        }
-        assert_eq!(window.size(), 8, "by one with each answer");
-        window.answered(at(0), at(201), TIMEOUT, 8, true);
-        assert_eq!(window.size(), 8, "twice as long: they begin to queue");
+        window.answered(at(0), at(100), TIMEOUT, START, true);
+        assert_eq!(window.size(), START + 1);
         for n in 0..20 {
-            window.answered(at(0), at(400 + n), TIMEOUT, 8, true);
+            window.answered(at(0), at(400 + n), TIMEOUT, START, true);
         }
-        assert_eq!(window.size(), 4, "they wait 300 ms somewhere");
-        window.answered(at(401), at(501), TIMEOUT, 4, false);
-        assert_eq!(window.size(), 4, "nobody waits");
-        window.answered(at(401), at(1_401), TIMEOUT, 4, true);
-        assert_eq!(window.size(), 2, "half of what was out");
+        assert_eq!(window.size(), START / 2, "they wait 300 ms somewhere");
+        window.answered(at(401), at(501), TIMEOUT, 16, false);
+        assert_eq!(window.size(), START / 2, "nobody waits");
+        window.answered(at(401), at(1_401), TIMEOUT, 8, true);
+        assert_eq!(window.size(), 4, "half of what was out");
         window.refused(0, at(1_701));
         assert_eq!(window.size(), 1, "never none");
         assert!(!window.admits(1, at(30_000)), "one is still out");
         assert!(window.admits(0, at(30_000)));
         assert_eq!(window.size(), START);
-        for _ in 0..START + 4 {
-            window.answered(at(30_000), at(30_100), TIMEOUT, START, true);
-        }
-        window.refused(8, at(30_101));
-        assert_eq!(window.size(), 6, "three quarters of what was out");
+        window.refused(4, at(30_001));
+        assert_eq!(window.size(), 3);
         let before = Time::from_millis(1_000);
-        assert!(!window.admits(START, before), "the clock was set back");
-        assert_eq!(window.size(), START);
-        assert!(window.admits(START - 1, before));
-        window.answered(before, before.after(TIMEOUT), TIMEOUT, START, true);
-        assert_eq!(window.size(), START / 2);
+        assert!(window.admits(3, before), "the clock was set back");
+        window.answered(before, before.after(TIMEOUT), TIMEOUT, 4, true);
+        assert_eq!(window.size(), 2);
     }
 }
