@@ -115,14 +115,15 @@ impl<'a> Pattern<'a> {
         }
     }
 
-    /// The pattern's segments: `None` for a parameter.
+    /// The pattern's segments: `None` for a parameter. An escaped brace is none.
     fn segments(self) -> Vec<Option<String>> {
         let Reading::Segments(segments) = read(self.text().as_bytes()) else {
             return Vec::new();
         };
         let is_template = matches!(self, Self::Template(_));
-        let segments = segments.into_iter().map(|segment| {
-            let is_parameter = is_template && segment.decoded.starts_with('{');
+        let written = self.text().split('/').skip(1);
+        let segments = written.zip(segments).map(|(written, segment)| {
+            let is_parameter = is_template && written.starts_with('{');
             (!is_parameter).then_some(segment.decoded)
         });
         segments.collect()
