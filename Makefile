@@ -44,7 +44,7 @@ test-faults: ## Run the fault matrix: target/faults.md, or with RECORD=1 docs/re
 test-observability: ## Try dashboard, alerts and demo on a running gateway, with a real Prometheus
 	@dev/test-observability.sh
 
-fuzz: ## Fuzz the core, SECONDS=30 each target or TARGET alone (needs a C++ compiler)
+fuzz: ## Fuzz the core, SECONDS=30 each target or TARGET alone, SEED=1 as CI (needs a C++ compiler)
 	@SECONDS="$(or $(SECONDS),30)" TARGET="$(TARGET)" dev/fuzz.sh
 
 soak: ## Send a million requests while everything goes wrong (REQUESTS, SEED, RECORD=1)
