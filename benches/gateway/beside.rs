@@ -74,7 +74,7 @@ async fn assert_shared(subjects: &[Subject]) {
 pub async fn table(noop: PathBuf, plan: Plan, publish: bool, cores: Option<Cores>) {
     let machine = Machine::look().describe("make bench");
     let surroundings = Surroundings::start().await;
-    let variants = surroundings.variants(noop);
+    let variants = surroundings.variants(&noop);
     let families: Vec<_> = variants.iter().map(|variant| variant.family).collect();
     let subjects = start(variants, cores).await;
     let rows = rows(&subjects, &surroundings.endpoint, plan.saturated).await;

@@ -1,6 +1,6 @@
 //! The gateways beside each other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dev_idp::{DevIdp, Mint};
@@ -71,10 +71,25 @@ impl Surroundings {
     }
 
     /// All of them; the first is what the others are compared with.
-    pub fn variants(&self, noop: PathBuf) -> Vec<Variant> {
+    pub fn variants(&self, noop: &Path) -> Vec<Variant> {
         let baseline = self.variant("no filter", Family::Baseline, others::nothing());
         let others = [
-            ("Wasm filter that does nothing", no_operation(noop)),
+            (
+                "Wasm filter that does nothing",
+                no_operation(noop, "nothing"),
+            ),
+            (
+                "Wasm filter that fetches the token",
+                no_operation(noop, "token"),
+            ),
+            (
+                "Wasm filter that fetches all headers",
+                no_operation(noop, "headers"),
+            ),
+            (
+                "Wasm filter that fetches the token, sets two headers",
+                no_operation(noop, "claims"),
+            ),
             (
                 "`jwt_authn`, its cache on",
                 others::jwt_authn(&self.jwks, 100),
@@ -200,10 +215,11 @@ pub fn with_policy(policy: &Value) -> Setup {
     }
 }
 
-fn no_operation(module: PathBuf) -> Setup {
+/// The filter that decides nothing, and calls the host for it as the word says (`benches/noop`).
+fn no_operation(module: &Path, work: &str) -> Setup {
     Setup {
-        module: Some(module),
-        ..with_policy(&json!({}))
+        module: Some(module.to_owned()),
+        ..with_policy(&json!({ "work": work }))
     }
 }
 
