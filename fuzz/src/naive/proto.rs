@@ -2,6 +2,24 @@
 
 use serde_json::{Map, Value};
 
+/// How many messages may stand within each other, by the default of protobuf's readers.
+pub const MAX_NESTED: usize = 100;
+
+/// How many messages stand within each other in the `Struct`: of each member its entry in the map,
+/// its `Value`, and what that holds.
+pub fn nested(members: &Map<String, Value>) -> usize {
+    let deepest = members.values().map(nested_in_value).max();
+    deepest.map_or(0, |deepest| 1 + deepest)
+}
+
+fn nested_in_value(value: &Value) -> usize {
+    match value {
+        Value::Object(members) => 2 + nested(members),
+        Value::Array(items) => 2 + items.iter().map(nested_in_value).max().unwrap_or(0),
+        _ => 1,
+    }
+}
+
 /// A `Struct`: a map of names and values.
 pub fn encode_struct(members: &Map<String, Value>) -> Vec<u8> {
     let mut bytes = Vec::new();
