@@ -9,6 +9,7 @@ mod answers;
 mod naive;
 mod text;
 mod token;
+mod told;
 
 pub mod claims_to_headers;
 pub mod configuration;
