@@ -162,7 +162,11 @@ pub fn read(settings: &Settings, body: &[u8]) -> Answer {
     if let Api::Texas { outage_errors } = &settings.api
         && let Some(error) = member("error").and_then(|error| error.text())
     {
-        if error.starts_with("identity provider '") && error.ends_with("' is not enabled") {
+        // Quotes before and behind the name, of which neither is the other.
+        let name = error.split_once("identity provider '");
+        if let Some(("", name)) = name
+            && name.ends_with("' is not enabled")
+        {
             return Answer::Misconfigured;
         }
         if outage_errors
