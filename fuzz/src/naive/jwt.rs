@@ -46,8 +46,13 @@ fn last(object: &Json, name: &str) -> Option<Json> {
     object.members(name).last().map(|value| (*value).clone())
 }
 
-/// `now` and `leeway` in milliseconds.
-pub fn precheck(token: &[u8], issuer: Option<&str>, leeway: u64, now: u64) -> Result<(), Hopeless> {
+/// `leeway` and the times at which `exp` and `nbf` are looked at in milliseconds.
+pub fn precheck(
+    token: &[u8],
+    issuer: Option<&str>,
+    leeway: u64,
+    [at_exp, at_nbf]: [u64; 2],
+) -> Result<(), Hopeless> {
     let [header, payload, _] = parts(token).ok_or(Hopeless::Parts)?;
     let header = object(&header).ok_or(Hopeless::Json)?;
     let payload = object(&payload).ok_or(Hopeless::Json)?;
@@ -63,12 +68,12 @@ pub fn precheck(token: &[u8], issuer: Option<&str>, leeway: u64, now: u64) -> Re
     }
     let expired = match last(&payload, "exp") {
         None => false,
-        Some(Json::Number(digits)) => now.saturating_sub(leeway) >= millis(&digits),
+        Some(Json::Number(digits)) => at_exp.saturating_sub(leeway) >= millis(&digits),
         Some(_) => true,
     };
     let to_come = match last(&payload, "nbf") {
         None => false,
-        Some(Json::Number(digits)) => now.saturating_add(leeway) < millis(&digits),
+        Some(Json::Number(digits)) => at_nbf.saturating_add(leeway) < millis(&digits),
         Some(_) => true,
     };
     if expired || to_come {
