@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the fuzz targets, SECONDS each (30), all of them or TARGET alone. It ends badly if one finds
-# something, and says how to run that again. With SEED it tries nearly the same inputs as any other
-# run with that seed, else others each time. With RECORD=1 the table of what was run goes into
+# something, and says how to run that again. With SEED it tries much the same inputs as any other
+# run with that seed (what is hashed and where it stands differs), else others each time. With RECORD=1 the table of what was run goes into
 # docs/reliability.md as well.
 #
 # Fuzzers are built as `cargo fuzz run --sanitizer none TARGET` builds them, which takes neither
@@ -55,7 +55,7 @@ fuzz() {
     folders=("$corpus" "fuzz/corpus/$1" "fuzz/found/$1")
     [ -f "fuzz/dict/$1" ] && options+=("-dict=fuzz/dict/$1")
     "$build/$host/release/$1" "${folders[@]}" "${options[@]}" \
-        -seed="$seed" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=2048 \
+        -seed="$seed" -reload=0 -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=2048 \
         -artifact_prefix="fuzz/found/$1/" -print_final_stats=1 >"$out/$1.log" 2>&1
 }
 
