@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the fuzz targets, SECONDS each (30), all of them or TARGET alone. It ends badly if one finds
 # something, and says how to run that again. With SEED it tries much the same inputs as any other
-# run with that seed (what is hashed and where it stands differs), else others each time. With RECORD=1 the table of what was run goes into
-# docs/reliability.md as well.
+# run with that seed (hashes and addresses differ), else others each time. With RECORD=1 the table
+# of what was run goes into docs/reliability.md as well.
 #
 # Fuzzers are built as `cargo fuzz run --sanitizer none TARGET` builds them, which takes neither
 # a nightly Rust nor clang, but a C++ compiler.
