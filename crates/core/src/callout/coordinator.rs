@@ -12,11 +12,13 @@ use std::rc::Rc;
 use super::effect::{Effect, Report, Turn};
 use super::load::Load;
 use super::single_flight::{Asked, CallId, Calls, Question, Start, TooMany, WaiterId};
+use super::window::Exchange;
 use crate::cache::lease::Lease;
 use crate::cache::shared::SharedData;
 use crate::callout::provider::Provider;
 use crate::introspection::error::IntrospectionError;
 use crate::introspection::health::Rank;
+use crate::introspection::outcome::Outcome;
 use crate::introspection::response::{Reading, Reply};
 use crate::time::Time;
 
@@ -120,10 +122,15 @@ impl<W> Coordinator<W> {
         data: &impl SharedData,
         now: Time,
     ) {
-        let timeout = provider.config().timeout;
-        let responded = self.calls.borrow_mut().responded(callout, timeout, now);
-        if let Some((call, token_id, asked_at)) = responded {
+        let asked = self.calls.borrow().asked_by(callout);
+        if let Some((call, token_id, asked_at)) = asked {
             let reading = provider.read(&token_id, asked_at, reply, data, now);
+            let exchange = Exchange {
+                asked_at,
+                timeout: provider.config().timeout,
+                is_active: reading.outcome == Outcome::Active,
+            };
+            self.calls.borrow_mut().responded(callout, exchange, now);
             self.finish(call, reading, Some(asked_at), provider, now);
         }
     }

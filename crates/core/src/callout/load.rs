@@ -1,9 +1,7 @@
 //! What is out in one place: at one cluster, whichever providers are asked there. They share its
 //! circuit breaker, and what keeps the endpoint from answering one keeps it from answering all.
 
-use std::time::Duration;
-
-use super::window::Window;
+use super::window::{Exchange, Window};
 use crate::introspection::health::Rank;
 use crate::time::Time;
 
@@ -54,14 +52,7 @@ impl Load {
     }
 
     /// A callout of that rank is out no more; see [`Window::answered`].
-    pub(super) fn answered(
-        &mut self,
-        rank: Rank,
-        asked_at: Time,
-        now: Time,
-        timeout: Duration,
-        is_wanted: bool,
-    ) {
+    pub(super) fn answered(&mut self, rank: Rank, exchange: Exchange, now: Time, is_wanted: bool) {
         self.is_blocked = false;
         let first_in_flight = self.first_in_flight;
         self.in_flight = self.in_flight.saturating_sub(1);
@@ -69,7 +60,7 @@ impl Load {
             self.first_in_flight = first_in_flight.saturating_sub(1);
         }
         self.window
-            .answered(asked_at, now, timeout, first_in_flight, is_wanted);
+            .answered(exchange, now, first_in_flight, is_wanted);
     }
 
     /// Whether nothing is out.

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::load::Load;
+use super::window::Exchange;
 use crate::cache::lease::LEASE;
 use crate::introspection::error::Answer;
 use crate::introspection::health::Rank;
@@ -377,22 +378,28 @@ impl<W> Calls<W> {
         }
     }
 
-    pub(super) fn responded(
-        &mut self,
-        callout: u32,
-        timeout: Duration,
-        now: Time,
-    ) -> Option<(CallId, TokenId, Time)> {
-        let id = self.by_callout.remove(&callout)?;
+    /// What that callout asked about, and when; `None`: it is none of ours.
+    pub(super) fn asked_by(&self, callout: u32) -> Option<(CallId, TokenId, Time)> {
+        let id = *self.by_callout.get(&callout)?;
         let call = self.all.get(&id)?;
-        let Stage::InFlight { asked_at } = call.stage else {
-            return None;
+        match call.stage {
+            Stage::InFlight { asked_at } => Some((id, call.question.token_id, asked_at)),
+            _ => None,
+        }
+    }
+
+    /// That callout is out no more.
+    pub(super) fn responded(&mut self, callout: u32, exchange: Exchange, now: Time) {
+        let Some(id) = self.by_callout.remove(&callout) else {
+            return;
+        };
+        let Some(call) = self.all.get(&id) else {
+            return;
         };
         let (rank, is_wanted) = (call.question.rank, !self.first.is_empty());
         self.load
             .borrow_mut()
-            .answered(rank, asked_at, now, timeout, is_wanted);
-        Some((id, call.question.token_id, asked_at))
+            .answered(rank, exchange, now, is_wanted);
     }
 
     /// The call was answered. Its waiters come out of [`Self::next_waiters`].

@@ -38,9 +38,24 @@ pub struct Window {
     credit: usize,
     /// Answers to what was asked before it shrank last do not shrink it again.
     shrunk_at: Time,
-    /// The least that an answer took lately, and when that was.
-    base: Option<(Duration, Time)>,
+    /// Of answers that call a token active, and of all others: endpoints refuse junk sooner than
+    /// they verify a good token, and what anybody can send must not make good answers look late.
+    bases: [Base; 2],
     last_used: Time,
+}
+
+/// The least that an answer took lately, and when that was.
+#[derive(Clone, Copy, Debug, Default)]
+struct Base(Option<(Duration, Time)>);
+
+/// A question that was answered, or was not in time.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange {
+    pub asked_at: Time,
+    /// How long the endpoint may take.
+    pub timeout: Duration,
+    /// Whether the token is active, by the answer.
+    pub is_active: bool,
 }
 
 impl Default for Window {
@@ -50,7 +65,7 @@ impl Default for Window {
             threshold: MAX,
             credit: 0,
             shrunk_at: Time::from_millis(0),
-            base: None,
+            bases: [Base::default(); 2],
             last_used: Time::from_millis(0),
         }
     }
@@ -75,21 +90,20 @@ impl Window {
         admits
     }
 
-    /// The endpoint took so long for what was asked at `asked_at`, of `timeout` that it may take.
-    /// `in_flight` were out until now. `is_wanted`: more are pending, so a larger window is of use.
-    pub fn answered(
-        &mut self,
-        asked_at: Time,
-        now: Time,
-        timeout: Duration,
-        in_flight: usize,
-        is_wanted: bool,
-    ) {
+    /// The endpoint took until now. `in_flight` were out until then. `is_wanted`: more are pending,
+    /// so a larger window is of use.
+    pub fn answered(&mut self, exchange: Exchange, now: Time, in_flight: usize, is_wanted: bool) {
+        let Exchange {
+            asked_at,
+            timeout,
+            is_active,
+        } = exchange;
         let took = now.since(asked_at);
         // What others have asked may stand before every question of ours: a base that long is none.
         let most = timeout.checked_div(2).unwrap_or_default();
-        let base = self.base(took, in_flight, now).min(most);
-        let queued = took.saturating_sub(base);
+        let [active, others] = &mut self.bases;
+        let base = if is_active { active } else { others };
+        let queued = took.saturating_sub(base.after(took, in_flight, now).min(most));
         if took >= timeout || queued.saturating_mul(4) > timeout {
             self.shrink(asked_at, in_flight / 2, now);
         } else if is_wanted {
@@ -101,17 +115,6 @@ impl Window {
     pub fn refused(&mut self, in_flight: usize, now: Time) {
         let three_quarters = in_flight.saturating_sub(in_flight.div_ceil(4));
         self.shrink(now, three_quarters, now);
-    }
-
-    /// The least that an answer took. It may become more only while one question is out, or what
-    /// queues would count as the way.
-    fn base(&mut self, took: Duration, in_flight: usize, now: Time) -> Duration {
-        let may_rise = |since| in_flight <= 1 && now.since(since) > BASE_HOLDS;
-        let (least, _) = *self.base.insert(match self.base {
-            Some((least, since)) if least <= took && !may_rise(since) => (least, since),
-            _ => (took, now),
-        });
-        least
     }
 
     fn shrink(&mut self, asked_at: Time, size: usize, now: Time) {
@@ -132,6 +135,19 @@ impl Window {
     }
 }
 
+impl Base {
+    /// The least that an answer took, this one among them. It may become more only while one
+    /// question is out, or what queues would count as the way.
+    fn after(&mut self, took: Duration, in_flight: usize, now: Time) -> Duration {
+        let may_rise = |since| in_flight <= 1 && now.since(since) > BASE_HOLDS;
+        let (least, _) = *self.0.insert(match self.0 {
+            Some((least, since)) if least <= took && !may_rise(since) => (least, since),
+            _ => (took, now),
+        });
+        least
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects, reason = "tests may fail loudly")]
 mod tests {
@@ -140,6 +156,14 @@ mod tests {
     use super::*;
 
     const TIMEOUT: Duration = Duration::from_secs(1);
+
+    fn exchange(asked_at: Time) -> Exchange {
+        Exchange {
+            asked_at,
+            timeout: TIMEOUT,
+            is_active: false,
+        }
+    }
 
     /// How an endpoint works.
     #[derive(Clone, Copy, Debug)]
@@ -170,7 +194,7 @@ mod tests {
                 {
                     out.pop_front();
                     let (from, to) = (Time::from_millis(asked_at), Time::from_millis(now));
-                    window.answered(from, to, TIMEOUT, out.len() + 1, *asked < questions);
+                    window.answered(exchange(from), to, out.len() + 1, *asked < questions);
                     if *asked > questions / 2 {
                         slowest = slowest.max(now - asked_at);
                     }
@@ -216,19 +240,38 @@ mod tests {
     }
 
     #[test]
+    fn quick_refusals_make_no_good_answer_late() {
+        for (good, refused, shrinks) in [(300, 1, false), (300, 300, false), (1_000, 1, true)] {
+            let mut window = Window::default();
+            for n in 0..10 {
+                let asked_at = Time::from_millis(1_000_000 + 2_000 * n);
+                for (is_active, took) in [(false, refused), (true, good)] {
+                    let exchange = Exchange {
+                        is_active,
+                        ..exchange(asked_at)
+                    };
+                    let now = asked_at.after(Duration::from_millis(took));
+                    window.answered(exchange, now, 2, true);
+                }
+            }
+            assert_eq!(window.size() < START, shrinks, "{good} ms, {refused} ms");
+        }
+    }
+
+    #[test]
     fn it_shrinks_once_for_what_was_out_together_and_forgets_when_idle() {
         let at = |millis: u64| Time::from_millis(1_000_000 + millis);
         let mut window = Window::default();
         assert!(window.admits(START - 1, at(0)) && !window.admits(START, at(0)));
-        window.answered(at(0), at(100), TIMEOUT, START, true);
+        window.answered(exchange(at(0)), at(100), START, true);
         assert_eq!(window.size(), START + 1);
         for n in 0..20 {
-            window.answered(at(0), at(400 + n), TIMEOUT, START, true);
+            window.answered(exchange(at(0)), at(400 + n), START, true);
         }
         assert_eq!(window.size(), START / 2, "they wait 300 ms somewhere");
-        window.answered(at(401), at(501), TIMEOUT, 16, false);
+        window.answered(exchange(at(401)), at(501), 16, false);
         assert_eq!(window.size(), START / 2, "nobody waits");
-        window.answered(at(401), at(1_401), TIMEOUT, 8, true);
+        window.answered(exchange(at(401)), at(1_401), 8, true);
         assert_eq!(window.size(), 4, "half of what was out");
         window.refused(0, at(1_701));
         assert_eq!(window.size(), 1, "never none");
@@ -239,7 +282,7 @@ mod tests {
         assert_eq!(window.size(), 3);
         let before = Time::from_millis(1_000);
         assert!(window.admits(3, before), "the clock was set back");
-        window.answered(before, before.after(TIMEOUT), TIMEOUT, 4, true);
+        window.answered(exchange(before), before.after(TIMEOUT), 4, true);
         assert_eq!(window.size(), 2);
     }
 }
