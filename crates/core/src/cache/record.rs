@@ -4,6 +4,7 @@
 //! flood of unknown tokens pushes out no good one, and so have leases.
 
 use super::bucket::{Bucket, Draft, Entry, Kind, Tag};
+use super::freshness::SAME_MOMENT;
 use super::lease::{self, Holder, Owner};
 use crate::time::Time;
 
@@ -100,7 +101,11 @@ impl<'a> Record<'a> {
             return None;
         }
         let stays = |entry: &Entry<'_>| {
-            let is_over = entry.kind == Kind::Lease && !lease::holds(entry, now);
+            let is_over = match entry.kind {
+                Kind::Lease => !lease::holds(entry, now),
+                // From before the clock was set back: nobody takes it for anything any more.
+                Kind::Active | Kind::Inactive => entry.time > now.after(SAME_MOMENT),
+            };
             !is_over && !self.ends(entry, change)
         };
         let mut kept: Vec<_> = self.bucket.entries().filter(stays).collect();

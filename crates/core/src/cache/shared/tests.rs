@@ -125,6 +125,25 @@ fn the_oldest_answer_makes_room() {
     assert_eq!(data.keys(), 1);
 }
 
+/// From before the clock was set back. Else they would keep room for as long as it was set back.
+#[test]
+fn answers_from_the_future_make_room_first() {
+    let data = FakeData::default();
+    let cache = worker(1, 1);
+    let place = |token: &str| digest(token).number(cache.buckets);
+    let tokens = (0..).map(|n| format!("token{n}"));
+    let tokens = tokens.filter(|token| place(token) == place("token0"));
+    let tokens: Vec<_> = tokens.take(6).collect();
+    let moment = 1_001_000;
+    let times = [moment + 1, moment + 2, moment, 10, 20, 30];
+    for (token, time) in tokens.iter().zip(times) {
+        publish(&cache, &data, token, Kind::Active, time);
+    }
+    let found = tokens.iter().map(|token| find(&cache, &data, token));
+    let is_found: Vec<_> = found.map(|found| found.is_some()).collect();
+    assert_eq!(is_found, [false, false, true, false, true, true]);
+}
+
 #[test]
 fn one_asks_and_the_others_wait_but_not_for_long() {
     use Holder::{Nobody, Ours, Theirs};
