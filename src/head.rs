@@ -73,7 +73,7 @@ impl RequestHead for HostHead<'_> {
     }
 
     fn single(&self, name: &str) -> Single<'_> {
-        if name == "authorization" {
+        if name == "authorization" && !self.is_read_whole {
             // Joined by Envoy: one header need not be looked for among all.
             return Single::of(self.header(name));
         }

@@ -94,9 +94,12 @@ impl Root {
             match effect {
                 Effect::Dispatch { call, token, trace } => {
                     self.come_back(&mut is_own_context);
+                    // In a stream's context the answer would be lost with the stream.
                     let result = match providers.get(id) {
-                        Some(provider) => dispatch(provider, &token, trace.as_ref()),
-                        None => Err(IntrospectionError::NotDispatched),
+                        Some(provider) if is_own_context => {
+                            dispatch(provider, &token, trace.as_ref())
+                        }
+                        _ => Err(IntrospectionError::NotDispatched),
                     };
                     coordinators.dispatched(id, call, result, providers, &HostData, now);
                 }
@@ -107,7 +110,7 @@ impl Root {
                 Effect::Report(report) => self.report(plugin, id, &report),
                 Effect::Wake => {
                     if plugin.wake().is_err() {
-                        error!("the host lost the queue: requests that wait will time out");
+                        error!("the host lost the queue: requests that wait go on with the tick");
                     }
                 }
                 Effect::SetClock(period) => {
