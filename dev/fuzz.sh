@@ -71,6 +71,11 @@ done
 wait
 
 table() {
+    local processor=unknown how="\`make fuzz\`"
+    [ ! -r /proc/cpuinfo ] || processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
+    [ "$seed" = 0 ] || how="\`SEED=$seed make fuzz\`"
+    echo "$how, $(date -u +%F), $cores cores of $processor:"
+    echo
     echo "| target | seconds | inputs run | findings |"
     echo "|---|---:|---:|---|"
     for target in "${targets[@]}"; do

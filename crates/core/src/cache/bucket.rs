@@ -57,7 +57,7 @@ pub struct Entry<'a> {
 pub struct Bucket<'a>(&'a [u8]);
 
 impl Tag {
-    /// What entries about this token are named. Two tokens of one name would have one digest.
+    /// What entries about this token are named. At one endpoint two tokens of one name would have one digest.
     pub fn new(fingerprint: &Fingerprint, digest: &TokenDigest) -> Self {
         let mut tag = *digest.as_bytes();
         let mask = fingerprint.as_bytes();

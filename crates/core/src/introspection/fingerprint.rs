@@ -16,7 +16,7 @@ impl Fingerprint {
         Self(hasher.finalize().into())
     }
 
-    /// All 32 bytes, for keyed hashes.
+    /// All 32 bytes, to mask others with.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
