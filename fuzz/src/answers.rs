@@ -22,8 +22,7 @@ use portvakt_core::token::claims::{ClaimId, ClaimPath, WantedClaims};
 use portvakt_core::token::facts::{Introspection, TokenFacts};
 
 use crate::naive::answer::{self, Answer, Facts, Settings};
-use crate::naive::base64url;
-use crate::naive::json::{Json, Text};
+use crate::naive::cnf;
 use crate::text::{lines, words};
 
 pub fn check_texas(input: &[u8]) {
@@ -138,7 +137,11 @@ pub fn check_facts(facts: &TokenFacts, ids: &[ClaimId], expected: &Facts) {
         (Some(one), Some(other)) if answer::is_about(one, other) => {}
         _ => panic!("exp {expires_at:?}, but {:?} is right", expected.expires_at),
     }
-    assert_eq!(facts.binding, expected.binding.as_ref().map(binding));
+    let binding = expected.binding.as_ref().map(|cnf| {
+        let certificate = cnf::certificate(cnf);
+        certificate.map_or(Binding::Unprovable, Binding::Certificate)
+    });
+    assert_eq!(facts.binding, binding);
     for (id, expected) in ids.iter().zip(&expected.claims) {
         let is_same = match (facts.claims.get(*id), expected) {
             (None, None) => true,
@@ -152,23 +155,6 @@ pub fn check_facts(facts: &TokenFacts, ids: &[ClaimId], expected: &Facts) {
         );
     }
     assert_eq!(facts.payload, expected.payload);
-}
-
-/// RFC 8705 section 3.1: `x5t#S256` alone is what a connection can prove.
-fn binding(cnf: &Json) -> Binding {
-    if let Json::Object(members) = cnf
-        && let [member] = members.as_slice()
-        && member.name == Text::of("x5t#S256")
-        && let Some(thumbprint) = member.value.text()
-        && let Some(digest) = base64url::decode(thumbprint.as_bytes())
-        && digest.len() == 32
-        // There is one spelling.
-        && base64url::encode(&digest) == thumbprint
-    {
-        let hex: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        return Binding::Certificate(hex.concat());
-    }
-    Binding::Unprovable
 }
 
 /// What an operator is told has no digit in it but ours, so that it has no text of the answer that

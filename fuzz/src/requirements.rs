@@ -17,8 +17,8 @@ use portvakt_core::testing::shared_data::FakeData;
 use portvakt_core::time::Time;
 
 use crate::naive::answer::{self, Answer, Settings};
-use crate::naive::base64url;
-use crate::naive::json::{Json, Text};
+use crate::naive::cnf;
+use crate::naive::json::Json;
 use crate::naive::requirement::{self, Known, Unmet};
 use crate::text::{lines, words};
 
@@ -176,8 +176,11 @@ impl Case<'_> {
             Answer::Inactive => return Err(Reason::InvalidToken),
             _ => return Err(Reason::EndpointOut),
         };
-        if facts.binding.as_ref().is_some_and(|cnf| !self.proves(cnf)) {
-            return Err(Reason::Binding);
+        if let Some(cnf) = &facts.binding {
+            let bound_to = cnf::certificate(cnf);
+            if bound_to.is_none() || bound_to.as_deref() != self.certificate {
+                return Err(Reason::Binding);
+            }
         }
         let token = Known {
             facts,
@@ -189,22 +192,5 @@ impl Case<'_> {
             Unmet::Other => Reason::Requirement,
             Unmet::Authentication => Reason::InsufficientUserAuthentication,
         })
-    }
-
-    /// Whether the client has shown the certificate that alone stands in `cnf` (RFC 8705).
-    fn proves(&self, cnf: &Json) -> bool {
-        let Json::Object(members) = cnf else {
-            return false;
-        };
-        let [member] = members.as_slice() else {
-            return false;
-        };
-        let thumbprint = member.value.text().unwrap_or_default();
-        let digest = base64url::decode(thumbprint.as_bytes()).unwrap_or_default();
-        let hex: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        member.name == Text::of("x5t#S256")
-            && base64url::encode(&digest) == thumbprint
-            && digest.len() == 32
-            && self.certificate == Some(&hex.concat())
     }
 }

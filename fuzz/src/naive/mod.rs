@@ -6,6 +6,7 @@ pub mod answer;
 pub mod b64token;
 pub mod base64url;
 pub mod claim;
+pub mod cnf;
 pub mod host;
 pub mod json;
 pub mod jwt;
