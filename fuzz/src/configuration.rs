@@ -2,10 +2,11 @@
 //!
 //! Input: the bytes that Envoy hands over.
 //!
-//! Oracle: what is refused is so with lines that name a key. What is taken is JSON in which no name
-//! comes twice, or a `Struct`; it is read alike as the other one; it denies whoever has no token, or
-//! one that nobody has spoken for, unless it says `anonymous` or `shadow`; and with one name in it
-//! that there is not, or with nothing behind a name, it is refused.
+//! Oracle: what is refused is so with lines that name a key, and no line tells a secret, be it of
+//! JSON, of the same as a `Struct` or of a text that is neither. What is taken is JSON in which no
+//! name comes twice, or a `Struct`; it is read alike as the other one; it denies whoever has no
+//! token, or one that nobody has spoken for, unless it says `anonymous` or `shadow`; and with one
+//! name in it that there is not, or with nothing behind a name, it is refused.
 
 use portvakt_core::authorizer::{Authorizer, Decision, Step};
 use portvakt_core::callout::provider::Provider;
@@ -16,7 +17,7 @@ use portvakt_core::time::Time;
 use serde_json::{Map, Value};
 
 use crate::naive::json::{Json, MAX_DEPTH};
-use crate::naive::proto::{MAX_NESTED, encode_struct, nested};
+use crate::naive::proto::{MAX_NESTED, encode_struct, may_be_struct, nested};
 use crate::told::Told;
 
 /// At most so many changes are tried of one configuration.
@@ -42,40 +43,59 @@ fn env(name: &str) -> Option<String> {
 const VM: Vm<fn(&str) -> Option<String>> = Vm { env, has_id: true };
 
 pub fn check(input: &[u8]) {
-    let configured = match parse(input, &VM) {
-        Ok(configured) => configured,
-        Err(errors) => return check_errors(&errors, input),
-    };
     let told = Told::of(input);
-    for warning in &configured.warnings {
-        check_line(&warning.key, &warning.to_string(), &told);
-    }
+    let found = parsed(input, &told);
     let text = str::from_utf8(input).ok();
     let Some(json) = text.and_then(Json::read) else {
-        // A `Struct`: at least it denies.
-        let text = String::from_utf8_lossy(input);
-        let is_open = text.contains("anonymous") || text.contains("shadow");
-        return check_denial(&configured.authorizer, is_open);
+        if let Ok(configured) = found {
+            assert!(may_be_struct(input), "taken, and nothing that is read");
+            // At least it denies.
+            let text = String::from_utf8_lossy(input);
+            let is_open = text.contains("anonymous") || text.contains("shadow");
+            check_denial(&configured.authorizer, is_open);
+        }
+        return;
+    };
+    let members = match serde_json::from_slice(input) {
+        Ok(Value::Object(members)) => Some(members),
+        _ => None,
+    };
+    // The same in native YAML, which tells no more, be it taken or refused.
+    let native = members.as_ref().filter(|_| !has_empty_name(&json));
+    let native = native.map(|members| parsed(&encode_struct(members), &told));
+    let Ok(configured) = found else {
+        return;
     };
     assert!(!json.repeats() && json.is_sound() && json.depth() <= MAX_DEPTH);
-    let Ok(Value::Object(members)) = serde_json::from_slice(input) else {
-        panic!("taken, and no object");
-    };
+    let members = members.expect("taken, so it is an object");
     // Whether something is open is looked for in all that is written, wherever.
     let text = Value::Object(members.clone()).to_string();
     let is_open = text.contains("\"anonymous\":true") || text.contains("\"shadow\":true");
     check_denial(&configured.authorizer, is_open);
-    check_struct(&members, &json, &configured);
+    if let Some(native) = native {
+        check_struct(native, &members, &json, &configured);
+    }
     check_changes(&members);
 }
 
-fn check_errors(errors: &ConfigErrors, input: &[u8]) {
-    let told = Told::of(input);
-    for error in errors.iter() {
-        let line = format!("{}: {}", error.key(), error.problem());
-        check_line(error.key(), &line, &told);
+/// What it is read as: each line of it is looked at.
+fn parsed(bytes: &[u8], told: &Told) -> Result<Configured, ConfigErrors> {
+    let found = parse(bytes, &VM);
+    match &found {
+        Ok(configured) => {
+            for warning in &configured.warnings {
+                check_line(&warning.key, &warning.to_string(), told);
+            }
+        }
+        Err(errors) => {
+            for error in errors.iter() {
+                let line = format!("{}: {}", error.key(), error.problem());
+                check_line(error.key(), &line, told);
+            }
+            check_line(errors.first().key(), &errors.to_string(), told);
+        }
     }
-    check_line(errors.first().key(), &errors.to_string(), &told);
+    found
 }
 
 /// A line for the log: one, with a key, without a secret.
@@ -111,29 +131,35 @@ fn check_denial(authorizer: &Authorizer, is_open: bool) {
     }
 }
 
-/// The same in native YAML, which knows no integers.
-fn check_struct(members: &Map<String, Value>, json: &Json, configured: &Configured) {
+/// An empty name is not written in a `Struct`, so that it cannot be told from none.
+fn has_empty_name(json: &Json) -> bool {
+    json.all().iter().any(|value| match value {
+        Json::Object(members) => members.iter().any(|member| member.name.0.is_empty()),
+        _ => false,
+    })
+}
+
+/// In native YAML, which knows no integers, it is the same.
+fn check_struct(
+    native: Result<Configured, ConfigErrors>,
+    members: &Map<String, Value>,
+    json: &Json,
+    configured: &Configured,
+) {
     let exact = 9_007_199_254_740_992.0;
     let mut is_plain = true;
     for value in json.all() {
-        match value {
+        if let Json::Number(digits) = value {
+            let number = digits.parse::<f64>();
             // Beyond, a double is another number.
-            Json::Number(digits) => {
-                if digits
-                    .parse::<f64>()
-                    .is_ok_and(|number| number.abs() >= exact)
-                {
-                    return;
-                }
-                is_plain &= !digits.contains(['.', 'e', 'E']) && digits != "-0";
+            if number.is_ok_and(|number| number.abs() >= exact) {
+                return;
             }
-            // An empty name is not written, so that it cannot be told from none.
-            Json::Object(members) if members.iter().any(|m| m.name.0.is_empty()) => return,
-            _ => {}
+            is_plain &= !digits.contains(['.', 'e', 'E']) && digits != "-0";
         }
     }
     let is_too_deep = nested(members) > MAX_NESTED;
-    let native = match parse(&encode_struct(members), &VM) {
+    let native = match native {
         Ok(native) => native,
         Err(_) if is_too_deep => return,
         Err(errors) => panic!("as a Struct it is refused: {errors}"),
@@ -201,10 +227,10 @@ fn check_changes(members: &Map<String, Value>) {
 }
 
 fn refused(value: &Value, what: &str, pointer: &str) {
-    let Err(errors) = parse(value.to_string().as_bytes(), &VM) else {
+    let text = value.to_string();
+    let Err(errors) = parsed(text.as_bytes(), &Told::of(text.as_bytes())) else {
         panic!("{what} is taken: {pointer} in {value}");
     };
-    check_errors(&errors, value.to_string().as_bytes());
     // Some line names the place: its first step at least.
     let first = pointer.split('/').nth(1).unwrap_or_default();
     let is_named = errors.iter().any(|error| error.to_string().contains(first));

@@ -43,13 +43,17 @@ impl Text {
 
 impl Json {
     pub fn read(text: &str) -> Option<Self> {
-        let mut reader = Reader {
-            text: text.chars().collect(),
-            at: 0,
-        };
+        let mut reader = Reader::new(text);
         let value = reader.value()?;
         reader.space();
         (reader.at == reader.text.len()).then_some(value)
+    }
+
+    /// The names that some object has twice, as far as the text is JSON.
+    pub fn names_twice(text: &str) -> Vec<String> {
+        let mut reader = Reader::new(text);
+        let _ = reader.value();
+        reader.twice.iter().filter_map(Text::get).collect()
     }
 
     /// The members of that name, of an object.
@@ -147,9 +151,19 @@ impl Json {
 struct Reader {
     text: Vec<char>,
     at: usize,
+    /// The names that came twice.
+    twice: Vec<Text>,
 }
 
 impl Reader {
+    fn new(text: &str) -> Self {
+        Self {
+            text: text.chars().collect(),
+            at: 0,
+            twice: Vec::new(),
+        }
+    }
+
     fn peek(&self) -> Option<char> {
         self.text.get(self.at).copied()
     }
@@ -215,7 +229,7 @@ impl Reader {
 
     fn object(&mut self) -> Option<Json> {
         self.take('{')?;
-        let mut members = Vec::new();
+        let mut members: Vec<Member> = Vec::new();
         self.space();
         if self.peek()? == '}' {
             self.at += 1;
@@ -226,6 +240,9 @@ impl Reader {
             let from = self.at;
             let name = self.string()?;
             let name_text = self.between(from);
+            if members.iter().any(|member| member.name == name) {
+                self.twice.push(name.clone());
+            }
             self.space();
             self.take(':')?;
             self.space();

@@ -20,6 +20,29 @@ fn nested_in_value(value: &Value) -> usize {
     }
 }
 
+/// Whether the bytes are entries of a map from the first to the last, as those of each `Struct`.
+pub fn may_be_struct(mut bytes: &[u8]) -> bool {
+    while let [tag, rest @ ..] = bytes {
+        let Some((length, rest)) = read_length(rest) else {
+            return false;
+        };
+        if *tag != (1 << 3 | 2) || length > rest.len() {
+            return false;
+        }
+        bytes = &rest[length..];
+    }
+    true
+}
+
+/// A length, seven bits a byte, and what stands behind it.
+fn read_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let last = bytes.iter().take(4).position(|byte| byte & 128 == 0)?;
+    let (digits, rest) = bytes.split_at(last + 1);
+    let digits = digits.iter().rev();
+    let length = digits.fold(0, |length, digit| length * 128 + usize::from(digit & 127));
+    Some((length, rest))
+}
+
 /// A `Struct`: a map of names and values.
 pub fn encode_struct(members: &Map<String, Value>) -> Vec<u8> {
     let mut bytes = Vec::new();
