@@ -25,19 +25,19 @@ use crate::naive::answer::{self, Answer, Facts, Settings};
 use crate::naive::cnf;
 use crate::text::{lines, words};
 
-pub fn check_texas(input: &[u8]) {
+pub fn check_texas(input: &[u8]) -> bool {
     check(input, |words| answer::Api::Texas {
         outage_errors: values(words, "outage="),
-    });
+    })
 }
 
-pub fn check_rfc7662(input: &[u8]) {
+pub fn check_rfc7662(input: &[u8]) -> bool {
     check(input, |words| answer::Api::Rfc7662 {
         inactive_statuses: values(words, "inactive=")
             .iter()
             .filter_map(|s| s.parse().ok())
             .collect(),
-    });
+    })
 }
 
 fn values(words: &[&str], key: &str) -> Vec<String> {
@@ -45,7 +45,7 @@ fn values(words: &[&str], key: &str) -> Vec<String> {
     found.map(str::to_owned).collect()
 }
 
-fn check(input: &[u8], api: fn(&[&str]) -> answer::Api) {
+fn check(input: &[u8], api: fn(&[&str]) -> answer::Api) -> bool {
     let lines = lines(input, 2);
     let words = words(lines[0]);
     let body = lines.get(1).copied().unwrap_or_default();
@@ -61,7 +61,7 @@ fn check(input: &[u8], api: fn(&[&str]) -> answer::Api) {
         payload: words.contains(&"payload"),
     };
     let Some((reader, ids)) = reader(&settings) else {
-        return;
+        return false;
     };
 
     let reply = Reply {
@@ -89,6 +89,7 @@ fn check(input: &[u8], api: fn(&[&str]) -> answer::Api) {
         }
         (found, _) => panic!("{found:?}, but {expected:?} is right"),
     }
+    true
 }
 
 fn kind(error: &IntrospectionError) -> Answer {

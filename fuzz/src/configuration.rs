@@ -42,19 +42,20 @@ fn env(name: &str) -> Option<String> {
 
 const VM: Vm<fn(&str) -> Option<String>> = Vm { env, has_id: true };
 
-pub fn check(input: &[u8]) {
+pub fn check(input: &[u8]) -> bool {
     let told = Told::of(input);
     let found = parsed(input, &told);
     let text = str::from_utf8(input).ok();
     let Some(json) = text.and_then(Json::read) else {
-        if let Ok(configured) = found {
-            assert!(may_be_struct(input), "taken, and nothing that is read");
-            // At least it denies.
-            let text = String::from_utf8_lossy(input);
-            let is_open = text.contains("anonymous") || text.contains("shadow");
-            check_denial(&configured.authorizer, is_open);
-        }
-        return;
+        let Ok(configured) = found else {
+            return false;
+        };
+        assert!(may_be_struct(input), "taken, and nothing that is read");
+        // At least it denies.
+        let text = String::from_utf8_lossy(input);
+        let is_open = text.contains("anonymous") || text.contains("shadow");
+        check_denial(&configured.authorizer, is_open);
+        return true;
     };
     let members = match serde_json::from_slice(input) {
         Ok(Value::Object(members)) => Some(members),
@@ -64,7 +65,7 @@ pub fn check(input: &[u8]) {
     let native = members.as_ref().filter(|_| !has_empty_name(&json));
     let native = native.map(|members| parsed(&encode_struct(members), &told));
     let Ok(configured) = found else {
-        return;
+        return false;
     };
     assert!(!json.repeats() && json.is_sound() && json.depth() <= MAX_DEPTH);
     let members = members.expect("taken, so it is an object");
@@ -76,6 +77,7 @@ pub fn check(input: &[u8]) {
         check_struct(native, &members, &json, &configured);
     }
     check_changes(&members);
+    true
 }
 
 /// What it is read as: each line of it is looked at.

@@ -22,10 +22,10 @@ use crate::naive::jwt;
 use crate::text::{lines, words};
 use crate::token::token;
 
-pub fn check(input: &[u8]) {
+pub fn check(input: &[u8]) -> bool {
     let lines = lines(input, 3);
     let [named, trusted, rest] = lines.as_slice() else {
-        return;
+        return false;
     };
     let mut providers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for word in words(named) {
@@ -38,7 +38,7 @@ pub fn check(input: &[u8]) {
     let trusted = words(trusted);
     let token = token(rest);
     if !is_b64token(&token) || token.len() > 8192 {
-        return;
+        return false;
     }
     let Ok(configured) = parse(
         config(&providers, &trusted).to_string().as_bytes(),
@@ -47,7 +47,7 @@ pub fn check(input: &[u8]) {
             has_id: false,
         },
     ) else {
-        return;
+        return false;
     };
 
     let authorizer = configured.authorizer;
@@ -69,6 +69,7 @@ pub fn check(input: &[u8]) {
     let expected = expected(&providers, &trusted, &token);
     assert_eq!(select().as_deref(), expected);
     assert_eq!(select().as_deref(), expected, "asked again");
+    true
 }
 
 fn config(providers: &BTreeMap<&str, Vec<&str>>, trusted: &[&str]) -> Value {

@@ -14,17 +14,17 @@ use crate::naive::jwt::{self, Hopeless};
 use crate::text::{lines, words};
 use crate::token::{access_token, token};
 
-pub fn check(input: &[u8]) {
+pub fn check(input: &[u8]) -> bool {
     let lines = lines(input, 2);
     let words = words(lines[0]);
     let seconds = |at: usize| words.get(at).and_then(|text| text.parse::<u32>().ok());
     let (Some(now), Some(leeway), Some(rest)) = (seconds(0), seconds(1), lines.get(1)) else {
-        return;
+        return false;
     };
     let issuer = words.get(2).copied();
     let token = token(rest);
     let Some(access_token) = access_token(&token) else {
-        return;
+        return false;
     };
     let precheck = Precheck {
         issuer: issuer.map(str::to_owned),
@@ -53,4 +53,5 @@ pub fn check(input: &[u8]) {
         "{found:?}, but {:?} is right",
         expected[0]
     );
+    true
 }

@@ -20,8 +20,9 @@ pub mod paths;
 mod requirements;
 mod shared_slots;
 
-/// What is run on an input: it panics where the core is wrong.
-pub type Target = fn(&[u8]);
+/// What is run on an input: it panics where the core is wrong. It says whether the input came to
+/// the end of the oracle; what is no input to it, or is refused as a configuration, is left before.
+pub type Target = fn(&[u8]) -> bool;
 
 /// All targets, by name; each has a file in `fuzz_targets/`.
 pub const TARGETS: &[(&str, Target)] = &[

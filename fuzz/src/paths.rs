@@ -41,7 +41,7 @@ struct Request<'a> {
     target: &'a [u8],
 }
 
-pub fn check(input: &[u8]) {
+pub fn check(input: &[u8]) -> bool {
     let mut conditions = Vec::new();
     let mut rest = input;
     let mut next_line = || {
@@ -58,14 +58,14 @@ pub fn check(input: &[u8]) {
     let head = words(line);
     let around = words(next_line());
     let Some(request) = request(&head, &around, rest) else {
-        return;
+        return false;
     };
     let rules = conditions.iter().map(rule).collect::<Option<Vec<_>>>();
     let Some(rules) = rules.filter(|rules| rules.len() <= MAX_RULES) else {
-        return;
+        return false;
     };
     let Ok(rules) = Rules::new(rules) else {
-        return;
+        return false;
     };
 
     let mut headers: Vec<(&str, &[u8])> = vec![(":method", request.method.as_bytes())];
@@ -90,6 +90,7 @@ pub fn check(input: &[u8]) {
         expected(&conditions, &request),
         "{conditions:?} {request:?}"
     );
+    true
 }
 
 fn condition(line: &[u8]) -> Option<Condition<'_>> {

@@ -35,31 +35,31 @@ struct Case<'a> {
     certificate: Option<&'a str>,
 }
 
-pub fn check(input: &[u8]) {
+pub fn check(input: &[u8]) -> bool {
     let lines = lines(input, 3);
     let [times, require, body] = lines.as_slice() else {
-        return;
+        return false;
     };
     let words = words(times);
     let seconds = |at: usize| words.get(at).and_then(|text| text.parse::<u32>().ok());
     let (Some(now), Some(later)) = (seconds(0), seconds(1)) else {
-        return;
+        return false;
     };
     let certificate = words.get(2).copied().filter(|word| *word != "-");
     let now = u64::from(now) * 1000;
     let later = now + u64::from(later) * 1000;
     let Ok(text) = str::from_utf8(require) else {
-        return;
+        return false;
     };
     // It is one value: the configuration around it is not its to end.
     let Some(require) = Json::read(text) else {
-        return;
+        return false;
     };
     let (Some(one), Some(other)) = (authorizer(text), authorizer(text)) else {
-        return;
+        return false;
     };
     let Some(paths) = requirement::paths(&require) else {
-        return;
+        return false;
     };
     let settings = Settings {
         claims: paths.clone(),
@@ -90,6 +90,7 @@ pub fn check(input: &[u8]) {
             }
         }
     }
+    true
 }
 
 fn authorizer(require: &str) -> Option<Authorizer> {
