@@ -41,21 +41,25 @@ pub struct Report {
     has_failed: bool,
 }
 
+/// How many of the requests that the API has seen should not have reached it.
+pub fn passed(heads: &[String]) -> usize {
+    let refused = Kind::ALL.into_iter().filter(|kind| kind.expected() != 200);
+    let names: Vec<_> = refused
+        .map(|kind| format!("{KIND}: {}", kind.name()))
+        .collect();
+    let is_wrong = |head: &&String| names.iter().any(|name| head.contains(name));
+    heads.iter().filter(is_wrong).count()
+}
+
 /// It may take so long until all is well again, on a busy machine too.
 const RECOVERS: Duration = Duration::from_secs(10);
 
 impl Report {
     /// `heads`: those of all requests that the API has seen.
     pub fn new(tally: Tally, heads: &[String]) -> Self {
-        let refused = Kind::ALL.into_iter().filter(|kind| kind.expected() != 200);
-        let names: Vec<_> = refused
-            .map(|kind| format!("{KIND}: {}", kind.name()))
-            .collect();
-        let is_wrong = |head: &&String| names.iter().any(|name| head.contains(name));
-        let passed = heads.iter().filter(is_wrong).count();
         Self {
             tally,
-            passed,
+            passed: passed(heads),
             note: String::new(),
             is_known: false,
             has_failed: false,
