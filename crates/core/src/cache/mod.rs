@@ -262,7 +262,7 @@ impl Cache {
         // What was learned in the future was learned before the clock was set back.
         let is_newer = |other: Time| asked_at < other && other <= now.after(SAME_MOMENT);
         let own = self.local.borrow().get(&id.key).map(|own| own.learned_at);
-        let is_late = own.is_some_and(is_newer);
+        let is_older_than_own = own.is_some_and(is_newer);
         let is_kept = self.lifetimes.freshness(introspection, asked_at, now) == Freshness::Fresh
             && answer.len() <= MAX_ANSWER
             && introspection.size() <= MAX_FACTS;
@@ -279,9 +279,10 @@ impl Cache {
             // What was known about the token is not so any more.
             Said::Nothing
         };
-        let is_late = self.shared.as_ref().map_or(is_late, |shared| {
+        let is_late = self.shared.as_ref().map_or(is_older_than_own, |shared| {
             let learned = shared.update(data, &id.digest, now, |record| {
-                let is_late = is_late || record.answers().any(|other| is_newer(other.time));
+                let mut others = record.answers();
+                let is_late = is_older_than_own || others.any(|other| is_newer(other.time));
                 let change = Change {
                     said: if is_late { Said::AsItWas } else { said },
                     lease: LeaseChange::Ended,
@@ -292,9 +293,11 @@ impl Cache {
         });
         let mut local = self.local.borrow_mut();
         match (is_late, is_kept) {
-            (true, _) => {}
+            (true, _) if is_older_than_own => {}
             (false, true) => local.insert(id.key, self.known(introspection.clone(), asked_at)),
-            (false, false) => local.remove(&id.key),
+            // What this worker knew is older still than what came too late: another worker's is to
+            // be looked for.
+            (true, _) | (false, false) => local.remove(&id.key),
         }
     }
 

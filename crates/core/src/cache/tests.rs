@@ -367,13 +367,15 @@ fn an_answer_that_lands_late_does_not_replace_a_newer_one() {
     ] {
         let data = FakeData::default();
         let workers = [(); 3].map(|()| worker(lifetimes(), 10));
+        // What a worker knows is older than both.
+        learn(&workers[0], &data, 1, &active("c", None), 0);
         learn(&workers[1], &data, 1, &newer, 300);
         let introspection = reader().parse_body(older.as_bytes()).unwrap();
         workers[0].learn(
             &id(1),
             &introspection,
             older.as_bytes(),
-            at(0),
+            at(100),
             at(900),
             &data,
         );
