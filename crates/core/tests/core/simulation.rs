@@ -4,7 +4,9 @@
 //! said tells who may be let through.
 
 mod event;
+mod given;
 mod judge;
+mod outages;
 mod world;
 
 use std::collections::BTreeMap;
@@ -43,9 +45,9 @@ fn play((config, events): &(Config, Vec<Event>)) -> World {
 
 proptest! {
     /// Nobody is let through but by the word of an answer about this very token that was given,
-    /// is good for the request, has not expired and is young enough; every refusal has its reason
-    /// in some answer, or in none; whether the facts are fresh, cached, shared or stale. And
-    /// everybody who stays is told exactly once.
+    /// is good for the request, has not expired, is young enough and the newest there is; every
+    /// refusal has its reason in some answer, or in none; whether the facts are fresh, cached,
+    /// shared or stale. And everybody who stays is told exactly once.
     #[test]
     fn nobody_is_let_through_but_by_the_endpoints_word(run in run()) {
         play(&run);

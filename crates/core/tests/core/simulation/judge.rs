@@ -4,18 +4,8 @@ use portvakt_core::authorizer::{Decision, Grant, Step};
 use portvakt_core::upstream::Edit;
 
 use super::event::{Credentials, Truth};
-use super::world::{INACTIVE_TTL, MAX_TTL, STALE_IF_ERROR, TOKENS, World};
-
-/// An answer that was given.
-#[derive(Clone, Debug)]
-pub(super) struct Given {
-    pub(super) token: usize,
-    pub(super) truth: Truth,
-    /// In milliseconds since 1970, by the clock of then.
-    pub(super) at: u64,
-    /// In seconds since 1970.
-    pub(super) exp: Option<u64>,
-}
+use super::given::{Given, SAME_MOMENT};
+use super::world::{STALE_IF_ERROR, TOKENS, World};
 
 impl World {
     /// These are decided by the rules alone.
@@ -59,8 +49,7 @@ impl World {
     fn judge(&self, worker: usize, path: &str, token: usize, decision: &Decision, by: &str) {
         let has_word = by != "no word";
         assert!(self.config.is_shared || by != "shared_hit");
-        // A call that pends for too long by the clock is given up.
-        assert!(self.is_out() || self.was_set || by != "stale");
+        assert!(self.is_out() || by != "stale");
         let now = self.time().as_millis();
         let authorizer = &self.authorizers[worker].authorizer;
         match decision {
@@ -73,11 +62,11 @@ impl World {
                     });
                     let serial = carried.unwrap();
                     let serial: usize = serial["serial-number-".len()..].parse().unwrap();
-                    self.judge_by(&self.given[serial], path, token, now);
+                    self.judge_by(serial, worker, path, token, by);
                 }
                 Grant::FailureMode => {
                     assert!(self.config.failure_mode_allow && !has_word);
-                    assert!(self.is_out() || self.was_set);
+                    assert!(self.is_out());
                     assert_ne!(path, "/none");
                     let carries = authorizer.edits(None);
                     assert!(
@@ -95,13 +84,13 @@ impl World {
                     .iter()
                     .filter(|given| given.token == token)
                     .collect();
-                let counts = |given: &Given| self.counts(given, now);
+                let counts = |given: &Given| self.counts(given, by);
                 let because = match response.status {
                     // Some answer said so, or its `exp` has come. In an outage that counts for
                     // good: failure mode lets none in of whom that is known.
                     401 => own.iter().any(|given| match given.truth {
                         Truth::Inactive => !has_word || counts(given),
-                        Truth::Active { .. } => given.exp.is_some_and(|exp| exp * 1_000 <= now),
+                        Truth::Active { .. } => given.is_over(now),
                     }),
                     403 => {
                         let lacks = |given: &Given| {
@@ -125,28 +114,66 @@ impl World {
         }
     }
 
-    /// A request was let through by this answer's word.
-    fn judge_by(&self, given: &Given, path: &str, token: usize, now: u64) {
-        let what = format!("{path} {token} at {now} by {given:?}");
+    /// A request was let through by the word of the answer of this number.
+    fn judge_by(&self, serial: usize, worker: usize, path: &str, token: usize, by: &str) {
+        let given = &self.given[serial];
+        let now = self.time().as_millis();
+        let what = format!("{path} {token} at {now} in {worker} ({by}) by {given:?}");
         assert_eq!(given.token, token, "another token's facts: {what}");
         assert!(meets(given.truth, path), "not good for it: {what}");
         // The endpoint's word of just now is good by itself: its clock may go after.
-        let is_fresh = given.at == now;
         assert!(
-            is_fresh || given.exp.is_none_or(|exp| now < exp * 1_000),
+            self.is_fresh(given, by) || !given.is_over(now),
             "expired: {what}"
         );
-        assert!(self.counts(given, now), "too old: {what}");
+        assert!(self.counts(given, by), "too old: {what}");
+        let newer = self.newer(serial, worker);
+        assert!(
+            self.is_fresh(given, by) || newer.is_none(),
+            "older than {newer:?}: {what}"
+        );
+    }
+
+    /// An answer that was asked for later than the one of this number, and has taken its place: for
+    /// this worker if it was its own, and for all of them if it was there first.
+    fn newer(&self, serial: usize, worker: usize) -> Option<&Given> {
+        let old = &self.given[serial];
+        let is_apart = |new: &Given| new.token != old.token || !new.is_asked_after(old);
+        let newer = self.given.iter().enumerate().find(|(number, new)| {
+            if is_apart(new) || !new.is_seen {
+                return false;
+            }
+            // When the old one came nothing of the new one may have been there any more: it was not
+            // kept, or another that was not has taken its place, or the clock was set back to
+            // before it.
+            let is_to_come = |then: &Given| new.asked.clock > then.landed.clock + SAME_MOMENT;
+            let between = self.given.get(*number..serial).unwrap_or_default();
+            let mut between = between.iter().filter(|then| then.token == old.token);
+            let is_gone =
+                is_to_come(old) || between.any(|then| !then.is_kept() || is_to_come(then));
+            if *number < serial {
+                let could_tell = self.config.is_shared && old.is_seen;
+                !is_gone && (new.worker == worker || could_tell)
+            } else {
+                new.worker == worker
+            }
+        });
+        newer.map(|(_, new)| new)
+    }
+
+    /// Whether an answer is being told to those who waited for it.
+    fn is_fresh(&self, given: &Given, by: &str) -> bool {
+        by == "answer" && given.landed.at == self.now
     }
 
     /// Whether an answer is young enough to go by.
-    fn counts(&self, given: &Given, now: u64) -> bool {
-        let remembered = match given.truth {
-            Truth::Active { .. } => MAX_TTL,
-            Truth::Inactive => INACTIVE_TTL,
+    fn counts(&self, given: &Given, by: &str) -> bool {
+        let more = match given.truth {
+            Truth::Active { .. } if self.is_out() => STALE_IF_ERROR,
+            Truth::Active { .. } | Truth::Inactive => 0,
         };
-        let more = if self.is_out() { STALE_IF_ERROR } else { 0 };
-        self.was_set || now - given.at <= remembered + more
+        let now = self.time().as_millis();
+        self.is_fresh(given, by) || given.is_younger_than(given.truth.remembered() + more, now)
     }
 }
 

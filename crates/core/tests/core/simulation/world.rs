@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use portvakt_core::authorizer::{Decision, Inquiry, Step};
 use portvakt_core::cache::shared::SharedData;
 use portvakt_core::callout::single_flight::CallId;
-use portvakt_core::introspection::error::Answer;
+use portvakt_core::introspection::error::{Answer, IntrospectionError};
 use portvakt_core::introspection::health::Rank;
 use portvakt_core::testing::host::FakeHost;
 use portvakt_core::testing::shared_data::FakeData;
 use portvakt_core::time::Time;
 
 use super::event::{Credentials, Event, Manner, Truth};
-use super::judge::Given;
+use super::given::{Given, Moment};
+use super::outages::Outages;
 use crate::worker::{Head, Worker};
 
 pub(super) const WORKERS: usize = 3;
@@ -30,10 +31,6 @@ pub(super) const TOKENS: [&str; 4] = [
 pub(super) const MAX_TTL: u64 = 2_000;
 pub(super) const INACTIVE_TTL: u64 = 1_000;
 pub(super) const STALE_IF_ERROR: u64 = 3_000;
-
-/// For how long after an outage it may still be taken for one: some seconds, and the time of two
-/// questions.
-const LINGERS: u64 = 5_000 + 2 * 1_000;
 
 const EPOCH: u64 = 1_795_000_000_000;
 
@@ -93,6 +90,8 @@ pub(super) struct Waiting {
     inquiry: Inquiry,
     path: &'static str,
     token: usize,
+    /// How often the clock had been set when its question was opened.
+    sets: usize,
 }
 
 /// One Envoy, its clients and the endpoint.
@@ -105,9 +104,12 @@ pub(super) struct World {
     pub(super) truths: [Truth; TOKENS.len()],
     /// By the number in their `jti`.
     pub(super) given: Vec<Given>,
-    /// When anything kept the endpoint from answering last, but for what does so now.
-    pub(super) out_at: Option<u64>,
-    pub(super) was_set: bool,
+    /// When the callouts that are out were dispatched, by worker and number.
+    asked: BTreeMap<(usize, u32), Moment>,
+    /// When anything kept the endpoint from answering, but for what does so now.
+    outages: Outages,
+    /// How often the clock was set.
+    sets: usize,
     pub(super) last_waiter: u32,
     pub(super) waiting: BTreeMap<u32, Waiting>,
     pub(super) left: BTreeSet<u32>,
@@ -140,8 +142,9 @@ impl World {
                 lives: None,
             }; TOKENS.len()],
             given: Vec::new(),
-            out_at: None,
-            was_set: false,
+            asked: BTreeMap::new(),
+            outages: Outages::default(),
+            sets: 0,
             last_waiter: 0,
             waiting: BTreeMap::new(),
             left: BTreeSet::new(),
@@ -157,10 +160,20 @@ impl World {
         Time::from_millis(self.now.saturating_add_signed(self.skew))
     }
 
-    /// Whether anything keeps the endpoint from answering, or did lately.
+    pub(super) fn moment(&self) -> Moment {
+        Moment {
+            at: self.now,
+            clock: self.time().as_millis(),
+        }
+    }
+
+    /// Whether anything keeps the endpoint from answering, or did lately by the clock.
     pub(super) fn is_out(&self) -> bool {
-        let is_lately = |at| self.now - at <= LINGERS;
-        self.hosts.iter().any(|host| host.is_refused) || self.out_at.is_some_and(is_lately)
+        self.is_refused() || self.outages.were_lately(self.time().as_millis())
+    }
+
+    fn is_refused(&self) -> bool {
+        self.hosts.iter().any(|host| host.is_refused)
     }
 
     pub(super) fn happen(&mut self, event: &Event) {
@@ -194,7 +207,7 @@ impl World {
             Event::Truth { token, truth } => self.truths[token] = truth,
             Event::Dispatch { worker, fails } => {
                 if self.hosts[worker].is_refused || fails {
-                    self.out_at = Some(self.now);
+                    self.outages.note(self.time().as_millis());
                 }
                 self.hosts[worker].is_refused = fails;
             }
@@ -203,8 +216,11 @@ impl World {
             Event::Lose { worker } => self.hosts[worker].is_awake = false,
             Event::Pass { millis } => (0..millis).for_each(|_| self.step()),
             Event::Clock { millis } => {
+                if self.is_refused() {
+                    self.outages.note(self.time().as_millis());
+                }
                 self.skew = self.skew.saturating_add(millis);
-                self.was_set = true;
+                self.sets += 1;
             }
         }
     }
@@ -265,12 +281,15 @@ impl World {
                     return self.decided(worker, path, token, &decision, "no word");
                 }
                 self.hosts[worker].is_awake |= is_new;
+                let mut others = self.waiting.values();
+                let other = others.find(|other| (other.worker, other.call) == (worker, call));
                 let waiting = Waiting {
                     worker,
                     call,
                     inquiry,
                     path,
                     token,
+                    sets: other.map_or(self.sets, |other| other.sets),
                 };
                 self.waiting.insert(waiter, waiting);
             }
@@ -285,8 +304,9 @@ impl World {
         let asked = &self.hosts[worker].out[&callout].token;
         let token = TOKENS.iter().position(|token| token == asked).unwrap();
         let now = self.time();
+        let asked = self.asked.remove(&(worker, callout)).unwrap();
         let reply = match manner {
-            Manner::Well => Some((200, self.answer(token))),
+            Manner::Well => Some((200, self.answer(worker, token, asked))),
             Manner::Status(status) => Some((status, "{}".to_owned())),
             Manner::Garbage => Some((
                 200,
@@ -295,7 +315,7 @@ impl World {
             Manner::Timeout => None,
         };
         if matches!(manner, Manner::Timeout | Manner::Status(429 | 500..)) {
-            self.out_at = Some(self.now);
+            self.outages.note(self.time().as_millis());
         }
         let reply = reply
             .as_ref()
@@ -307,19 +327,22 @@ impl World {
     }
 
     /// What the endpoint says of a token just now.
-    fn answer(&mut self, token: usize) -> String {
+    fn answer(&mut self, worker: usize, token: usize, asked: Moment) -> String {
         let truth = self.truths[token];
-        let at = self.time().as_millis();
+        let landed = self.moment();
         let exp = match truth {
-            Truth::Active { lives, .. } => lives.map(|lives| at / 1_000 + lives),
+            Truth::Active { lives, .. } => lives.map(|lives| landed.clock / 1_000 + lives),
             Truth::Inactive => None,
         };
         let jti = format!("serial-number-{}", self.given.len());
         self.given.push(Given {
+            worker,
             token,
             truth,
-            at,
+            asked,
+            landed,
             exp,
+            is_seen: !self.config.is_shared || !self.data.fails.get(),
         });
         let mut body = match truth {
             Truth::Active { scope, .. } => {
@@ -336,6 +359,9 @@ impl World {
     /// A millisecond passes.
     fn step(&mut self) {
         self.now += 1;
+        if self.is_refused() {
+            self.outages.note(self.time().as_millis());
+        }
         for worker in 0..WORKERS {
             let now = self.time();
             let providers = self.authorizers[worker].authorizer.providers();
@@ -354,14 +380,23 @@ impl World {
         }
     }
 
-    /// Those who were told something are decided on, as they are in the filter: at once.
+    /// Those who were told something are decided on, as they are in the filter: at once. What was
+    /// dispatched is taken note of.
     fn tell(&mut self, worker: usize) {
+        let now = self.moment();
+        for callout in self.hosts[worker].out.keys() {
+            self.asked.entry((worker, *callout)).or_insert(now);
+        }
         let finished = std::mem::take(&mut self.hosts[worker].finished);
         for (waiter, answers) in finished {
             let [answer]: [Answer; 1] = answers.try_into().expect("nobody is told twice at once");
             assert!(!self.left.contains(&waiter), "who has left is told");
             let told = self.waiting.remove(&waiter).expect("nobody is told twice");
             assert_eq!(told.worker, worker);
+            // A question that pends for too long by the clock is given up.
+            if answer == Err(IntrospectionError::Busy) && told.sets != self.sets {
+                self.outages.note(self.time().as_millis());
+            }
             let authorizer = &self.authorizers[worker].authorizer;
             let nobody = Head::default();
             let now = self.time();
@@ -380,8 +415,8 @@ impl World {
     pub(super) fn settle(&mut self) {
         self.data.fails.set(false);
         self.queue_fails = false;
-        if self.hosts.iter().any(|host| host.is_refused) {
-            self.out_at = Some(self.now);
+        if self.is_refused() {
+            self.outages.note(self.time().as_millis());
         }
         self.hosts
             .iter_mut()
