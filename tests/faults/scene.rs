@@ -28,9 +28,11 @@ pub fn unhurried() -> Value {
     plugin
 }
 
-/// A gateway of two workers before this API, for most rows.
+/// A gateway of two workers before this API, for most rows. A busy machine is slow to accept
+/// hundreds of connections to the API at once: Envoy must not answer for it with 503.
 pub fn setup(api: &Recorder) -> Setup {
     Setup {
+        edit: connect_patiently,
         api: Some(api.address),
         plugin: short_lived(),
         workers: 2,
@@ -45,7 +47,6 @@ pub async fn patient(api: &Recorder) -> Gateway {
     plugin["introspection"]["timeout"] = json!("10s");
     Gateway::start(Setup {
         plugin,
-        edit: connect_patiently,
         ..setup(api)
     })
     .await
