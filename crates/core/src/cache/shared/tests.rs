@@ -103,15 +103,20 @@ fn the_number_of_keys_is_bounded_and_floods_of_one_kind_stay_there() {
     assert!(data.keys() <= 34, "{}", data.keys());
 }
 
+/// So many tokens that stand under one key.
+fn of_one_bucket(cache: &SharedCache, count: usize) -> Vec<String> {
+    let place = |token: &str| digest(token).number(cache.buckets);
+    let tokens = (0..).map(|n| format!("token{n}"));
+    let alike = tokens.filter(|token| place(token) == place("token0"));
+    alike.take(count).collect()
+}
+
 /// Of those of its kind, which have found room before.
 #[test]
 fn the_oldest_answer_makes_room() {
     let data = FakeData::default();
     let cache = worker(1, 1);
-    let place = |token: &str| digest(token).number(cache.buckets);
-    let tokens = (0..).map(|n| format!("token{n}"));
-    let tokens = tokens.filter(|token| place(token) == place("token0"));
-    let tokens: Vec<_> = tokens.take(5).collect();
+    let tokens = of_one_bucket(&cache, 5);
     for (token, time) in tokens.iter().zip([30, 10, 20, 40]) {
         publish(&cache, &data, token, Kind::Active, time);
     }
@@ -130,10 +135,7 @@ fn the_oldest_answer_makes_room() {
 fn answers_from_the_future_make_room_first() {
     let data = FakeData::default();
     let cache = worker(1, 1);
-    let place = |token: &str| digest(token).number(cache.buckets);
-    let tokens = (0..).map(|n| format!("token{n}"));
-    let tokens = tokens.filter(|token| place(token) == place("token0"));
-    let tokens: Vec<_> = tokens.take(6).collect();
+    let tokens = of_one_bucket(&cache, 6);
     let moment = 1_001_000;
     let times = [moment + 1, moment + 2, moment, 10, 20, 30];
     for (token, time) in tokens.iter().zip(times) {
