@@ -4,17 +4,19 @@
 //! selected first, because it says whether a token is needed at all; its requirement is checked
 //! last, on the facts that the endpoint told, whether it told them just now or before.
 
-use std::cell::OnceCell;
+mod decision;
+mod used_token;
+
 use std::rc::Rc;
 
+pub use self::decision::{Allowed, Decision, Grant};
+pub use self::used_token::{Inquiry, Subject, UsedToken};
 use crate::cache::lookup::Lookup;
 use crate::cache::shared::SharedData;
-use crate::callout::provider::Knowledge;
+use crate::callout::provider::{Knowledge, Provider};
 use crate::callout::providers::Providers;
-use crate::callout::single_flight::Question;
 use crate::introspection::error::{Answer, IntrospectionError};
 use crate::introspection::health::Rank;
-use crate::labels::labelled;
 use crate::policy::requirement::{Asks, Unmet, UnmetKind};
 use crate::policy::{Access, NoRule, Rule, RuleId, Rules, TokenAccess};
 use crate::reply::cause::Cause;
@@ -24,14 +26,11 @@ use crate::reply::reason::Reason;
 use crate::reply::rejection::Rejection;
 use crate::request::head::{Peer, RequestHead};
 use crate::request::preflight::is_preflight;
-use crate::request::trace::Trace;
 use crate::time::Time;
 use crate::token::binding::Binding;
-use crate::token::extract::{AccessToken, CredentialsError, TokenSource};
+use crate::token::extract::{CredentialsError, TokenSource};
 use crate::token::facts::{Introspection, TokenFacts};
-use crate::token::id::{TokenDigest, TokenId, TokenKey};
 use crate::token::jwt::Precheck;
-use crate::token::providers::ProviderId;
 use crate::upstream::{Edit, Forwarding};
 
 /// A valid configuration, at work.
@@ -75,62 +74,6 @@ pub enum Step {
     Introspect(UsedToken, Rank),
 }
 
-/// The end of the flow.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Decision {
-    /// The request goes on to the upstream.
-    Forward(Grant),
-    /// The request is answered here, because it may not go on.
-    Reject(Rejection),
-    /// The request goes on, and is nobody's: it would have been refused, were it not for shadow
-    /// mode.
-    Shadow(Rejection),
-    /// The request is for the metadata of the API, and is answered with them.
-    ServeMetadata,
-}
-
-/// Why a request goes on.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Grant {
-    /// The rule asks for no token.
-    Anonymous,
-    /// It is a CORS preflight.
-    Preflight,
-    /// The token meets the rule's requirement.
-    Token(Rc<TokenFacts>),
-    /// The endpoint is out, and the configuration says to let requests through.
-    FailureMode,
-}
-
-/// What a decision is about, for metrics and log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Subject {
-    /// The rule that the request is for, if one is.
-    pub rule: Option<RuleId>,
-    /// Whose word it is about the token, if anybody's.
-    pub provider: Option<ProviderId>,
-}
-
-/// The access token of a request, the rule that the request is for, and whom to ask.
-#[derive(Debug, PartialEq, Eq)]
-pub struct UsedToken {
-    rule: RuleId,
-    provider: ProviderId,
-    token: AccessToken,
-    /// What this worker calls the token.
-    key: TokenKey,
-    /// What everybody calls the token, once somebody has asked for it.
-    digest: OnceCell<TokenDigest>,
-}
-
-/// What a request waits for: a provider's word about a token, to be judged by a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inquiry {
-    pub rule: RuleId,
-    pub provider: ProviderId,
-    pub token_id: TokenId,
-}
-
 impl Step {
     /// Whether to look if the request is a preflight: it would not go on. What could be read in two
     /// ways is refused whoever asks. What has a token is no preflight.
@@ -149,105 +92,6 @@ impl Step {
         match self {
             Self::Decided(_, subject) => *subject,
             Self::Known { token, .. } | Self::Introspect(token, _) => token.subject(),
-        }
-    }
-}
-
-impl Decision {
-    /// Why the request is refused, or would have been.
-    fn refusal(&self) -> Option<&Rejection> {
-        match self {
-            Self::Reject(rejection) | Self::Shadow(rejection) => Some(rejection),
-            Self::Forward(_) | Self::ServeMetadata => None,
-        }
-    }
-}
-
-impl UsedToken {
-    /// What the token is called.
-    pub fn id(&self) -> TokenId {
-        TokenId {
-            key: self.key,
-            digest: *self.digest.get_or_init(|| TokenDigest::of(&self.token)),
-        }
-    }
-
-    /// What a decision about it is about.
-    pub fn subject(&self) -> Subject {
-        Subject {
-            rule: Some(self.rule),
-            provider: Some(self.provider),
-        }
-    }
-
-    /// Whom to ask about it.
-    pub fn provider(&self) -> ProviderId {
-        self.provider
-    }
-
-    /// What a request that uses it waits for.
-    pub fn inquiry(&self) -> Inquiry {
-        Inquiry {
-            rule: self.rule,
-            provider: self.provider,
-            token_id: self.id(),
-        }
-    }
-
-    /// The question about it.
-    pub fn question(&self, rank: Rank, trace: Option<Trace>) -> Question {
-        Question {
-            provider: self.provider,
-            token_id: self.id(),
-            token: self.token.clone(),
-            rank,
-            trace,
-        }
-    }
-}
-
-impl Inquiry {
-    /// What a decision about it is about.
-    pub fn subject(&self) -> Subject {
-        Subject {
-            rule: Some(self.rule),
-            provider: Some(self.provider),
-        }
-    }
-}
-
-labelled! {
-    /// What is let in, or served.
-    pub enum Allowed {
-        /// The rule asks for no token.
-        Anonymous = "anonymous",
-        /// It is a CORS preflight.
-        Preflight = "preflight",
-        /// The token meets the rule's requirement.
-        Token = "token",
-        /// The endpoint is out, and the configuration says to let requests through.
-        FailureMode = "failure_mode",
-        /// The metadata of the API are served.
-        Metadata = "metadata",
-    }
-}
-
-impl Grant {
-    /// What it is counted as.
-    pub fn allowed(&self) -> Allowed {
-        match self {
-            Self::Anonymous => Allowed::Anonymous,
-            Self::Preflight => Allowed::Preflight,
-            Self::Token(_) => Allowed::Token,
-            Self::FailureMode => Allowed::FailureMode,
-        }
-    }
-
-    /// The facts for which it was given.
-    pub fn facts(&self) -> Option<&TokenFacts> {
-        match self {
-            Self::Token(facts) => Some(facts),
-            Self::Anonymous | Self::Preflight | Self::FailureMode => None,
         }
     }
 }
@@ -335,38 +179,19 @@ impl Authorizer {
                 return Step::Decided(decision, Subject::default());
             }
         };
-        let mut subject = Subject {
-            rule: Some(id),
-            provider: None,
-        };
         let access = match &rule.access {
             Access::Anonymous => {
-                return Step::Decided(Decision::Forward(Grant::Anonymous), subject);
+                let decision = Decision::Forward(Grant::Anonymous);
+                return Step::Decided(decision, Subject::of_rule(id));
             }
             Access::Token(access) => access,
         };
-        let token = match self.token.extract(head) {
-            Ok(token) => token,
-            Err(error) => {
-                let reason = match error {
-                    CredentialsError::Missing => Reason::NoCredentials,
-                    CredentialsError::Malformed => Reason::InvalidRequest,
-                };
-                return Step::Decided(self.refuse(Some(rule), reason, None), subject);
+        let (token, provider) = match self.used_token(id, access, head) {
+            Ok(used) => used,
+            Err((reason, cause)) => {
+                let decision = self.refuse(Some(rule), reason, cause);
+                return Step::Decided(decision, Subject::of_rule(id));
             }
-        };
-        let Some((provider_id, provider, key)) = self.providers.select(access.providers, &token)
-        else {
-            let decision = self.refuse(Some(rule), Reason::InvalidToken, Some(Cause::NoProvider));
-            return Step::Decided(decision, subject);
-        };
-        subject.provider = Some(provider_id);
-        let token = UsedToken {
-            rule: id,
-            provider: provider_id,
-            key,
-            token,
-            digest: OnceCell::new(),
         };
         let now = now();
         match provider.look_up(&token.key, || token.id(), data, now) {
@@ -382,11 +207,31 @@ impl Authorizer {
                     Some(Err(error)) => {
                         let cause = Some(Cause::Precheck(error));
                         let decision = self.refuse(Some(rule), Reason::Precheck, cause);
-                        Step::Decided(decision, subject)
+                        Step::Decided(decision, token.subject())
                     }
                     Some(Ok(())) | None => Step::Introspect(token, rank),
                 }
             }
+        }
+    }
+
+    /// The request's token, and whom to ask about it; or what the request is refused for.
+    fn used_token(
+        &self,
+        rule: RuleId,
+        access: &TokenAccess,
+        head: &impl RequestHead,
+    ) -> Result<(UsedToken, &Provider), (Reason, Option<Cause>)> {
+        let token = self.token.extract(head).map_err(|error| {
+            let reason = match error {
+                CredentialsError::Missing => Reason::NoCredentials,
+                CredentialsError::Malformed => Reason::InvalidRequest,
+            };
+            (reason, None)
+        })?;
+        match self.providers.select(access.providers, &token) {
+            Some((id, provider, key)) => Ok((UsedToken::new(rule, id, token, key), provider)),
+            None => Err((Reason::InvalidToken, Some(Cause::NoProvider))),
         }
     }
 

@@ -25,6 +25,7 @@ use crate::policy::selection::{Ambiguity, Selection};
 use crate::policy::{Access, Rule};
 use crate::reply::metadata;
 use crate::reply::reason::Reason;
+use crate::reply::rejection::Rejection;
 use crate::request::head::{RequestHead, Single, is_grpc};
 use crate::request::trace::Trace;
 use crate::time::Time;
@@ -75,13 +76,12 @@ impl Authorizer {
 
     /// What the request lacks a token for, if nothing else is wrong with it.
     fn lacks_token(&self, step: &Step, head: &Head) -> Option<Subject> {
-        let Step::Decided(Decision::Reject(rejection) | Decision::Shadow(rejection), subject) =
-            step
-        else {
+        let Step::Decided(decision, subject) = step else {
             return None;
         };
         let is_absent = head.single(&self.token.header) == Single::Absent;
-        (is_absent && rejection.reason() == Reason::NoCredentials).then_some(*subject)
+        let reason = decision.refusal().map(Rejection::reason);
+        (is_absent && reason == Some(Reason::NoCredentials)).then_some(*subject)
     }
 
     fn course(&self, step: Step, head: &Head, reply: Option<Reply<'_>>, now: Time) -> Course {
@@ -146,6 +146,8 @@ impl Authorizer {
         let problem = config.zip(error);
         let rule = subject.rule.and_then(|id| self.rules.get(id));
         let counted = decision.as_ref().map(Decision::counted_as);
+        let refusal = decision.as_ref().and_then(Decision::refusal);
+        let cause = refusal.and_then(Rejection::cause);
         Explanation {
             rules,
             ambiguous,
@@ -163,7 +165,7 @@ impl Authorizer {
                 .and_then(|answer| self.finding(rule, subject, answer, now)),
             decision: counted.map(|(verdict, _)| verdict.name()),
             reason: counted.map(|(_, reason)| reason),
-            cause: decision.as_ref().and_then(cause),
+            cause: cause.map(ToString::to_string),
             response: decision.as_ref().and_then(|d| self.response(d, head)),
             upstream: decision.as_ref().and_then(|d| self.upstream(d)),
             filter_state: decision.iter().flat_map(|d| self.filter_state(d)).collect(),
@@ -318,15 +320,6 @@ fn facts_of(decision: &Decision) -> Option<&TokenFacts> {
     match decision {
         Decision::Forward(grant) => grant.facts(),
         Decision::Shadow(_) | Decision::Reject(_) | Decision::ServeMetadata => None,
-    }
-}
-
-fn cause(decision: &Decision) -> Option<String> {
-    match decision {
-        Decision::Reject(rejection) | Decision::Shadow(rejection) => {
-            rejection.cause().map(ToString::to_string)
-        }
-        Decision::Forward(_) | Decision::ServeMetadata => None,
     }
 }
 
