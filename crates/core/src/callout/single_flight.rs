@@ -5,21 +5,24 @@
 //! its waiters were told. A *waiter* is a paused request. Tokens in use go before tokens that
 //! nobody knows; of those only so many wait, and not for ever.
 
+mod call;
+
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
+pub use self::call::{Asked, CallId, Question, WaiterId};
+use self::call::{Call, Stage};
+pub(super) use self::call::{Finished, Start};
 use super::load::Load;
 use super::window::Exchange;
-use crate::cache::lease::LEASE;
 use crate::introspection::error::Answer;
 use crate::introspection::health::Rank;
 use crate::request::trace::Trace;
 use crate::time::Time;
 use crate::token::extract::AccessToken;
 use crate::token::id::{TokenId, TokenKey};
-use crate::token::providers::ProviderId;
 
 /// How often calls that await another worker's lease look for its answer.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -35,36 +38,6 @@ pub(super) const MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// So long a question about an unknown token is pending, at most.
 pub(super) const MAX_PENDING: Duration = Duration::from_secs(10);
-
-/// Names a call; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CallId(pub(super) u64);
-
-/// The number of a waiter, the host's own for the request.
-pub type WaiterId = u32;
-
-/// A question about a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// Who is asked.
-    pub provider: ProviderId,
-    /// What the token is called there.
-    pub token_id: TokenId,
-    pub token: AccessToken,
-    /// Whether it is known.
-    pub rank: Rank,
-    /// The trace of the request that asks, if it has one.
-    pub trace: Option<Trace>,
-}
-
-/// The call that a request waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// Which one.
-    pub call: CallId,
-    /// Whether this request opened it.
-    pub is_new: bool,
-}
 
 /// There are too many calls already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,42 +64,6 @@ pub(super) struct Calls<W> {
     clock: Duration,
     last_id: u64,
 }
-
-#[derive(Debug)]
-struct Call<W> {
-    question: Question,
-    /// Is asked even if nobody waits for it.
-    is_background: bool,
-    waiters: BTreeMap<WaiterId, W>,
-    since: Time,
-    /// Since when it awaits leases.
-    awaits_since: Option<Time>,
-    stage: Stage,
-}
-
-#[derive(Clone, Debug)]
-enum Stage {
-    Pending,
-    /// Taken out of its queue, to be dispatched.
-    Starting,
-    AwaitsLease,
-    InFlight {
-        asked_at: Time,
-    },
-    Answered(Rc<Answer>),
-}
-
-/// A call that is about to be dispatched.
-pub(super) struct Start {
-    pub(super) id: CallId,
-    pub(super) token_id: TokenId,
-    pub(super) is_background: bool,
-    /// Whether another worker may still be let ask first.
-    pub(super) may_await: bool,
-}
-
-/// Some of the waiters of one call, and what they are to be told.
-pub(super) type Finished<W> = (Vec<(WaiterId, W)>, Rc<Answer>);
 
 impl<W> Calls<W> {
     /// Those to one of so many providers, among whom is shared what may wait; `load` with those
@@ -190,15 +127,7 @@ impl<W> Calls<W> {
         let id = CallId(self.last_id);
         self.open.insert(question.token_id.key, id);
         self.lane(question.rank).push_back(id);
-        let call = Call {
-            question,
-            is_background,
-            waiters: BTreeMap::new(),
-            since: now,
-            awaits_since: None,
-            stage: Stage::Pending,
-        };
-        self.all.insert(id, call);
+        self.all.insert(id, Call::new(question, is_background, now));
         Ok(id)
     }
 
@@ -225,9 +154,8 @@ impl<W> Calls<W> {
             return;
         };
         call.waiters.remove(&waiter);
-        let is_wanted = call.is_background || !call.waiters.is_empty();
         if let Stage::Pending | Stage::AwaitsLease = call.stage
-            && !is_wanted
+            && !call.is_wanted()
         {
             self.remove(id);
         }
@@ -288,17 +216,11 @@ impl<W> Calls<W> {
                 return None;
             }
             let id = self.lane(rank).pop_front()?;
+            // What is gone, or stands in the other lane by now, is skipped.
             if let Some(call) = self.all.get_mut(&id)
-                && matches!(call.stage, Stage::Pending)
-                && call.question.rank == rank
+                && let Some(start) = call.start(id, rank, now)
             {
-                call.stage = Stage::Starting;
-                return Some(Start {
-                    id,
-                    token_id: call.question.token_id,
-                    is_background: call.is_background,
-                    may_await: call.may_await(now),
-                });
+                return Some(start);
             }
         }
     }
@@ -337,8 +259,7 @@ impl<W> Calls<W> {
 
     pub(super) fn await_lease(&mut self, id: CallId, now: Time) {
         if let Some(call) = self.all.get_mut(&id) {
-            call.stage = Stage::AwaitsLease;
-            call.awaits_since = call.awaits_since.or(Some(now));
+            call.await_lease(now);
             self.awaiting.push_back(id);
         }
     }
@@ -418,12 +339,9 @@ impl<W> Calls<W> {
         }
         while let Some(id) = self.answered.front().copied() {
             if let Some(call) = self.all.get_mut(&id)
-                && let Stage::Answered(answer) = &call.stage
-                && !call.waiters.is_empty()
+                && let Some(finished) = call.take_waiters(limit)
             {
-                let answer = Rc::clone(answer);
-                let take = || call.waiters.pop_first();
-                return Some((std::iter::from_fn(take).take(limit).collect(), answer));
+                return Some(finished);
             }
             self.answered.pop_front();
             self.remove(id);
@@ -436,14 +354,13 @@ impl<W> Calls<W> {
         self.load.borrow_mut().is_blocked = false;
         let mut too_old = Vec::new();
         while let Some(id) = self.first.front().copied() {
-            match self.all.get(&id) {
-                Some(call) if call.is_first_pending() => {
-                    if now.apart(call.since) < MAX_PENDING {
-                        break;
-                    }
-                    too_old.push(id);
+            if let Some(call) = self.all.get(&id)
+                && call.is_first_pending()
+            {
+                if now.apart(call.since) < MAX_PENDING {
+                    break;
                 }
-                _ => {}
+                too_old.push(id);
             }
             self.first.pop_front();
         }
@@ -464,23 +381,6 @@ impl<W> Calls<W> {
             LOOK_AGAIN
         };
         (std::mem::replace(&mut self.clock, clock) != clock).then_some(clock)
-    }
-}
-
-impl<W> Call<W> {
-    /// Whether another worker may still be let ask first: nobody waits for others for longer than
-    /// a lease holds.
-    fn may_await(&self, now: Time) -> bool {
-        self.awaits_since
-            .is_none_or(|since| now.apart(since) < LEASE)
-    }
-
-    fn is_first(&self) -> bool {
-        self.question.rank == Rank::First
-    }
-
-    fn is_first_pending(&self) -> bool {
-        matches!(self.stage, Stage::Pending) && self.is_first()
     }
 }
 
