@@ -4,14 +4,16 @@
 //! Unknown keys are errors everywhere, and so is a key with nothing behind it (`null`): an empty
 //! condition must not read as no condition.
 
+mod value;
+
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::json;
+pub(super) use self::value::{Document, Fields, Hidden, Integer, Wanted};
+use self::value::{Names, given};
 use crate::json::object::JsonObject;
 
 /// The whole plugin configuration.
@@ -377,87 +379,4 @@ pub(super) struct RawChallenge {
     /// The URL of the protected resource's metadata (RFC 9728). Default: where `protected_resource` is served, if it is.
     #[serde(default, deserialize_with = "given")]
     pub resource_metadata: Option<String>,
-}
-
-/// A whole number: `100` or `100.0`, not `100.5`. A `Struct` has floats only, and Envoy hands over
-/// what has a point in YAML as a text.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Integer(pub u64);
-
-impl<'de> Deserialize<'de> for Integer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let refuse = || de::Error::custom("expected a whole number, not negative");
-        let number = match Value::deserialize(deserializer)? {
-            Value::Number(number) => number,
-            Value::String(text) if text.contains('.') => text.parse().map_err(|_| refuse())?,
-            _ => return Err(refuse()),
-        };
-        let integer = json::integer(&number).and_then(|integer| u64::try_from(integer).ok());
-        integer.map(Self).ok_or_else(refuse)
-    }
-}
-
-/// A value that a claim is compared with.
-#[derive(Debug)]
-pub(super) struct Wanted(pub Value);
-
-impl<'de> Deserialize<'de> for Wanted {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::Null => Err(de::Error::custom(
-                "expected a value; what is null counts as absent",
-            )),
-            value if json::has_inexact(&value) => Err(de::Error::custom(
-                "holds a number of more than 64 bits, which equals none",
-            )),
-            value => Ok(Self(value)),
-        }
-    }
-}
-
-/// A JSON object with whatever is in it.
-#[derive(Debug, Default)]
-pub(super) struct Document(pub Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Document {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::Object(members) => Ok(Self(members)),
-            _ => Err(de::Error::custom("expected an object")),
-        }
-    }
-}
-
-/// Names, and what each of them stands for.
-pub(super) type Names = BTreeMap<String, String>;
-
-/// Names and values that may be secrets.
-pub(super) type Fields = BTreeMap<String, Hidden>;
-
-/// A text that may be a secret: neither it nor what stands in its place is ever printed.
-#[derive(Clone)]
-pub(super) struct Hidden(pub String);
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hidden(…)")
-    }
-}
-
-impl<'de> Deserialize<'de> for Hidden {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::String(text) => Ok(Self(text)),
-            _ => Err(de::Error::custom("expected a string")),
-        }
-    }
-}
-
-/// A value that is there is no `null`.
-fn given<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    T::deserialize(deserializer).map(Some)
 }
