@@ -3,6 +3,7 @@
 
 pub mod advice;
 mod cache;
+mod challenge;
 mod claim;
 mod context;
 mod errors;
@@ -10,6 +11,7 @@ mod forward;
 mod introspection;
 mod methods;
 mod paths;
+mod precheck;
 mod protected_resource;
 mod providers;
 mod raw;
@@ -18,26 +20,22 @@ mod rules;
 #[cfg(feature = "schema")]
 pub mod schema;
 mod structure;
+mod token;
 pub mod warning;
 mod wire;
-
-use std::time::Duration;
 
 use http::HeaderName;
 
 use self::context::{Context, Refused};
 pub use self::errors::{ConfigError, ConfigErrors};
-use self::raw::{Integer, RawChallenge, RawConfig, RawPrecheck, RawToken};
+use self::raw::RawConfig;
 use self::rules::Known;
 use self::structure::Structure;
 use self::warning::{Unwise, Warning};
 use crate::authorizer::Authorizer;
 use crate::json::object::JsonObject;
 use crate::policy::Rules;
-use crate::reply::challenge::ChallengeParameters;
-use crate::reply::metadata::ProtectedResource;
 use crate::token::extract::TokenSource;
-use crate::token::jwt::Precheck;
 use crate::upstream::Forwarding;
 
 /// The VM that a configuration is read for.
@@ -99,7 +97,7 @@ fn authorizer(
 ) -> Result<Authorizer, Refused> {
     let extra_methods = methods::extra_methods(raw.extra_methods, context);
     let configs = providers::provider_configs(raw.introspection, raw.providers, vm.env, context);
-    let token = token(raw.token.0, context);
+    let token = token::token_source(raw.token.0, context);
     let known = Known {
         providers: structure.unless_broken(
             &["introspection", "providers"],
@@ -126,25 +124,16 @@ fn authorizer(
             "is on: no request is refused, whatever the rules say",
         );
     }
-    let precheck = raw
-        .jwt_precheck
-        .map(|JsonObject(raw)| precheck(raw, context));
+    let precheck = raw.jwt_precheck.map(|JsonObject(raw)| {
+        let providers = borrowed(&configs).map(Vec::as_slice);
+        precheck::precheck(raw, providers, context)
+    });
     let precheck = precheck.transpose();
-    if let (Ok(configs), Ok(Some(check))) = (&configs, &precheck)
-        && configs.len() > 1
-        && check.issuer.is_some()
-    {
-        context.warn(
-            Unwise::PrecheckOfOneIssuer,
-            "jwt_precheck.issuer",
-            "is for the tokens of all `providers`: those of other issuers are refused",
-        );
-    }
     let protected_resource =
         protected_resource::build_protected_resource(raw.protected_resource, context);
     let settings = cache::cache_settings(raw.cache.0, vm.has_id, context);
     let described = protected_resource.as_ref().ok().and_then(Option::as_ref);
-    let challenge = challenge(raw.challenge.0, described, context);
+    let challenge = challenge::challenge_parameters(raw.challenge.0, described, context);
     let (mut configs, forwarding) = (configs?, forwarding?);
     for config in &mut configs {
         config.response.claims = context.claims.clone();
@@ -183,109 +172,6 @@ fn no_routes_where_headers_change(
 /// What was found, to be looked at by others.
 fn borrowed<T>(found: &Result<T, Refused>) -> Result<&T, Refused> {
     found.as_ref().map_err(|refused| *refused)
-}
-
-/// How far clocks may differ if nothing is said.
-const DEFAULT_LEEWAY: Duration = Duration::from_secs(60);
-
-/// The longest `token.max_length`: more than Envoy takes in all headers together by default.
-const MAX_TOKEN_LENGTH: u64 = 65_536;
-
-fn token(raw: RawToken, context: &mut Context) -> Result<TokenSource, Refused> {
-    let header = raw.header.unwrap_or_else(|| "authorization".to_owned());
-    let scheme = raw.scheme.unwrap_or_else(|| "Bearer".to_owned());
-    let max_length = raw.max_length.map_or(8192, |Integer(length)| length);
-    // A scheme is a token as a method is (RFC 9110 section 11.1).
-    let is_scheme = scheme.is_empty() || http::Method::from_bytes(scheme.as_bytes()).is_ok();
-    let scheme = if is_scheme {
-        Ok(scheme)
-    } else {
-        context.refuse(
-            "token.scheme",
-            format!("{scheme:?} is no authentication scheme, e.g. `Bearer`, or `\"\"` for none"),
-        )
-    };
-    let max_length = if (1..=MAX_TOKEN_LENGTH).contains(&max_length) {
-        Ok(usize::try_from(max_length).unwrap_or(usize::MAX))
-    } else {
-        context.refuse(
-            "token.max_length",
-            format!("{max_length} is not within 1 to {MAX_TOKEN_LENGTH} bytes"),
-        )
-    };
-    let header = header_name("token.header", &header, context);
-    Ok(TokenSource {
-        header: header?,
-        scheme: scheme?,
-        max_length: max_length?,
-    })
-}
-
-fn precheck(raw: RawPrecheck, context: &mut Context) -> Result<Precheck, Refused> {
-    let issuer = match raw.issuer {
-        Some(issuer) if issuer.is_empty() => {
-            context.refuse("jwt_precheck.issuer", "is empty; expected an issuer")
-        }
-        issuer => Ok(issuer),
-    };
-    let leeway = match raw.leeway {
-        None => Ok(DEFAULT_LEEWAY),
-        Some(text) => humantime::parse_duration(&text).or_else(|_| {
-            context.refuse(
-                "jwt_precheck.leeway",
-                format!("{text:?} is no duration, e.g. `60s`, or `0s` for none"),
-            )
-        }),
-    };
-    Ok(Precheck {
-        issuer: issuer?,
-        leeway: leeway?,
-    })
-}
-
-fn challenge(
-    raw: RawChallenge,
-    described: Option<&ProtectedResource>,
-    context: &mut Context,
-) -> Result<ChallengeParameters, Refused> {
-    let realm = quotable("challenge.realm", raw.realm, context);
-    let metadata = quotable(
-        "challenge.resource_metadata",
-        raw.resource_metadata,
-        context,
-    );
-    let metadata = metadata.and_then(|metadata| match metadata {
-        Some(url) if crate::introspection::request::Endpoint::parse(&url).is_err() => context
-            .refuse(
-                "challenge.resource_metadata",
-                format!("{url:?} is no http or https URL"),
-            ),
-        metadata => Ok(metadata),
-    });
-    Ok(ChallengeParameters {
-        realm: realm?,
-        resource_metadata: metadata?
-            .or_else(|| described.map(|resource| resource.url().to_owned())),
-    })
-}
-
-/// What can stand in quotes in a header.
-fn quotable(
-    key: &str,
-    text: Option<String>,
-    context: &mut Context,
-) -> Result<Option<String>, Refused> {
-    let is_quotable = |text: &String| {
-        let mut bytes = text.bytes();
-        bytes.all(|b| matches!(b, b' '..=b'~') && !b"\"\\".contains(&b))
-    };
-    match text {
-        Some(text) if !is_quotable(&text) => context.refuse(
-            key,
-            format!("{text:?} is not of printable ASCII without `\"` and `\\`"),
-        ),
-        text => Ok(text),
-    }
 }
 
 /// A header's name, lower-case.
