@@ -117,93 +117,92 @@ struct Open {
     children: Vec<Rc<Node>>,
 }
 
+/// What was read of a text so far.
+#[derive(Default)]
+struct Building {
+    roots: Vec<Rc<Node>>,
+    /// The nodes that aliases can name.
+    anchors: HashMap<usize, Rc<Node>>,
+    /// From the outermost to the innermost.
+    open: Vec<Open>,
+}
+
 /// Reads all documents of a text, up to what cannot be read.
 pub(crate) fn parse(text: &str) -> Documents {
     let mut options = Options::default();
     options.emit_comments = false;
-    let mut documents = Documents::default();
-    let mut anchors: HashMap<usize, Rc<Node>> = HashMap::new();
-    let mut open: Vec<Open> = Vec::new();
-    for next in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = match next {
-            Ok(next) => next,
-            Err(error) => {
-                documents.error = Some(SyntaxError {
-                    offset: error.marker().byte_offset().unwrap_or(text.len()),
-                    problem: error.info(),
-                });
-                break;
-            }
-        };
-        let range = range(&span);
-        let (anchor, node) = match event {
+    let mut building = Building::default();
+    let mut events = Parser::new_from_str_with_options(text, options);
+    let error = events.find_map(|next| match next {
+        Ok((event, span)) => building.take(event, range(&span)).err(),
+        Err(error) => Some(SyntaxError {
+            offset: error.marker().byte_offset().unwrap_or(text.len()),
+            problem: error.info(),
+        }),
+    });
+    Documents {
+        roots: building.roots,
+        error,
+    }
+}
+
+impl Building {
+    fn take(&mut self, event: Event<'_>, range: Range<usize>) -> Result<(), SyntaxError> {
+        match event {
             Event::Scalar(value, style, anchor, tag) => {
-                let kind = Kind::Scalar {
-                    text: value.into_owned(),
-                    style,
+                let node = Node {
+                    span: range,
+                    tag: tag.map(|tag| name(&tag)),
+                    depth: 1,
+                    kind: Kind::Scalar {
+                        text: value.into_owned(),
+                        style,
+                    },
                 };
-                let tag = tag.map(|tag| name(&tag));
-                (
-                    anchor,
-                    Rc::new(Node {
-                        span: range,
-                        tag,
-                        depth: 1,
-                        kind,
-                    }),
-                )
+                self.add(anchor, Rc::new(node))
             }
             Event::SequenceStart(_, anchor, tag) => {
-                open.push(Open::new(
-                    anchor,
-                    range.start,
-                    tag.map(|tag| name(&tag)),
-                    false,
-                ));
-                continue;
+                let tag = tag.map(|tag| name(&tag));
+                self.open.push(Open::new(anchor, range.start, tag, false));
+                Ok(())
             }
             Event::MappingStart(_, anchor, tag) => {
-                open.push(Open::new(
-                    anchor,
-                    range.start,
-                    tag.map(|tag| name(&tag)),
-                    true,
-                ));
-                continue;
+                let tag = tag.map(|tag| name(&tag));
+                self.open.push(Open::new(anchor, range.start, tag, true));
+                Ok(())
             }
-            Event::SequenceEnd | Event::MappingEnd => {
-                let Some(found) = open.pop() else { continue };
-                (found.anchor, Rc::new(found.close(range.end)))
-            }
-            Event::Alias(id) => {
-                let Some(node) = anchors.get(&id) else {
-                    documents.error = Some(SyntaxError {
-                        offset: range.start,
-                        problem: "an alias within the node that it names".to_owned(),
-                    });
-                    break;
-                };
-                (0, Rc::clone(node))
-            }
-            _ => continue,
-        };
-        if node.depth > MAX_DEPTH {
-            let problem = format!("nests more than {MAX_DEPTH} levels deep");
-            documents.error = Some(SyntaxError {
-                offset: node.span.start,
-                problem,
-            });
-            break;
-        }
-        if anchor > 0 {
-            anchors.insert(anchor, Rc::clone(&node));
-        }
-        match open.last_mut() {
-            Some(parent) => parent.children.push(node),
-            None => documents.roots.push(node),
+            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
+                Some(found) => self.add(found.anchor, Rc::new(found.close(range.end))),
+                None => Ok(()),
+            },
+            Event::Alias(id) => match self.anchors.get(&id) {
+                Some(node) => self.add(0, Rc::clone(node)),
+                None => Err(SyntaxError {
+                    offset: range.start,
+                    problem: "an alias within the node that it names".to_owned(),
+                }),
+            },
+            _ => Ok(()),
         }
     }
-    documents
+
+    /// A node that is complete; an anchor of 0 is none.
+    fn add(&mut self, anchor: usize, node: Rc<Node>) -> Result<(), SyntaxError> {
+        if node.depth > MAX_DEPTH {
+            return Err(SyntaxError {
+                offset: node.span.start,
+                problem: format!("nests more than {MAX_DEPTH} levels deep"),
+            });
+        }
+        if anchor > 0 {
+            self.anchors.insert(anchor, Rc::clone(&node));
+        }
+        match self.open.last_mut() {
+            Some(parent) => parent.children.push(node),
+            None => self.roots.push(node),
+        }
+        Ok(())
+    }
 }
 
 impl Open {
