@@ -12,7 +12,7 @@ use crate::source::{Position, Source};
 
 #[path = "../../../core/src/config/tests/introspection.rs"]
 mod introspection;
-#[path = "../../../core/src/config/tests/misread.rs"]
+#[path = "../../../core/src/config/tests/misread/mod.rs"]
 mod misread;
 #[path = "../../../core/src/config/tests/providers.rs"]
 mod providers;
