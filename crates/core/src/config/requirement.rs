@@ -1,13 +1,13 @@
 //! The key `require` of a rule.
 
+mod unwise;
+
 use std::time::Duration;
 
-use serde_json::Value;
-
+use self::unwise::{warn_of_arrays, warn_of_pattern, warn_of_patterns, warn_of_scopes};
 use super::claim::claim;
 use super::context::{Context, Refused, all};
 use super::raw::{RawClaim, RawRequire, Wanted};
-use super::warning::Unwise;
 use crate::json;
 use crate::json::object::JsonObject;
 use crate::policy::requirement::{ClaimTest, Clause, Requirement, RuleRequirement};
@@ -119,55 +119,12 @@ pub(super) fn scopes(
             "is empty; for any active token: `rules: [{match: {prefix: /}, require: {}}]`",
         );
     }
-    for (index, name) in names.iter().enumerate() {
-        let key = || format!("{key}[{index}]");
-        if name == "*" {
-            let problem = "`*` alone stands for any scope there is";
-            context.warn(Unwise::SuspectScope, key(), problem);
-        } else if name.contains([',', '|']) {
-            let problem = format!("{name:?} is one scope; for several write a list");
-            context.warn(Unwise::SuspectScope, key(), problem);
-        } else if let Some(problem) = suspect_scope(name) {
-            context.warn(Unwise::SuspectScope, key(), format!("{name:?} {problem}"));
-        }
-    }
+    warn_of_scopes(key, &names, context);
     let scopes = names.into_iter().enumerate().map(|(index, name)| {
         Scope::parse(name)
             .or_else(|error| context.refuse(format!("{key}[{index}]"), error.to_string()))
     });
     all(scopes)
-}
-
-/// Why a scope may not be meant so.
-fn suspect_scope(name: &str) -> Option<String> {
-    if name.starts_with('!') || name.contains(['(', '[', '^', '$']) || name.ends_with(".*") {
-        return Some("is compared to the letter, but for a `*` at its end".to_owned());
-    }
-    let scope = name.strip_prefix("SCOPE_")?;
-    Some(format!("is written as tokens have it: `{scope}`?"))
-}
-
-/// Says which values of a test may be meant as patterns: only scopes have these.
-fn warn_of_patterns(key: &str, raw: &RawClaim, context: &mut Context) {
-    let single = [("equals", &raw.equals), ("contains", &raw.contains)];
-    for (name, wanted) in single {
-        if let Some(Wanted(Value::String(text))) = wanted {
-            warn_of_pattern(&format!("{key}.{name}"), text, context);
-        }
-    }
-    for (index, wanted) in raw.one_of.iter().flatten().enumerate() {
-        if let Wanted(Value::String(text)) = wanted {
-            warn_of_pattern(&format!("{key}.one_of[{index}]"), text, context);
-        }
-    }
-}
-
-/// Says where a text may be meant as a pattern.
-fn warn_of_pattern(key: &str, text: &str, context: &mut Context) {
-    if text.contains('*') {
-        let problem = format!("{text:?} is compared to the letter, its `*` too");
-        context.warn(Unwise::SuspectValue, key, problem);
-    }
 }
 
 fn claim_requirements(
@@ -273,54 +230,6 @@ fn max_age(key: &str, text: &str, context: &mut Context) -> Result<Requirement, 
             key,
             format!("{text:?} is no duration of whole seconds, e.g. `5m`"),
         ),
-    }
-}
-
-/// Claims that many providers give as an array even of one.
-const ARRAYS: [&str; 8] = [
-    "amr",
-    "aud",
-    "authorities",
-    "entitlements",
-    "groups",
-    "permissions",
-    "roles",
-    "wids",
-];
-
-/// Says where something that must not hold is passed by an array or a text that has it among
-/// others.
-fn warn_of_arrays(key: &str, all: &[JsonObject<RawRequire>], context: &mut Context) {
-    for (index, JsonObject(raw)) in all.iter().enumerate() {
-        let key = format!("{key}[{index}]");
-        if raw.scopes.as_ref().is_some_and(|scopes| scopes.len() > 1) {
-            let problem = "must not be there together; a token that has one of them alone passes: \
-                           see `any_scopes`";
-            context.warn(Unwise::NoneOfScopes, format!("{key}.scopes"), problem);
-        }
-        for (index, JsonObject(claim)) in raw.claims.iter().flatten().enumerate() {
-            let name = claim.claim.rsplit(['/', '.']).next().unwrap_or_default();
-            let is_equality = claim.equals.is_some() || claim.one_of.is_some();
-            if matches!(name, "scope" | "scp") && (is_equality || claim.contains.is_some()) {
-                let problem = format!(
-                    "`{name}` may be a text of several scopes, which this does not look into, so \
-                     that it passes; see `any_scopes`"
-                );
-                let key = format!("{key}.claims[{index}]");
-                context.warn(Unwise::NoneOfEquals, key, problem);
-            } else if is_equality && ARRAYS.contains(&name) {
-                let problem = format!(
-                    "`{name}` may be an array, which this does not look into, so that it passes; \
-                     see `contains`"
-                );
-                let key = format!("{key}.claims[{index}]");
-                context.warn(Unwise::NoneOfEquals, key, problem);
-            }
-        }
-        for (name, nested) in [("all_of", &raw.all_of), ("any_of", &raw.any_of)] {
-            let nested = nested.as_deref().unwrap_or_default();
-            warn_of_arrays(&format!("{key}.{name}"), nested, context);
-        }
     }
 }
 
