@@ -13,12 +13,12 @@ pub use self::decision::{Allowed, Decision, Grant};
 pub use self::used_token::{Inquiry, Subject, UsedToken};
 use crate::cache::lookup::Lookup;
 use crate::cache::shared::SharedData;
-use crate::callout::provider::{Knowledge, Provider};
+use crate::callout::provider::Knowledge;
 use crate::callout::providers::Providers;
 use crate::introspection::error::{Answer, IntrospectionError};
 use crate::introspection::health::Rank;
-use crate::policy::requirement::{Asks, Unmet, UnmetKind};
-use crate::policy::{Access, NoRule, Rule, RuleId, Rules, TokenAccess};
+use crate::policy::requirement::{Asks, Unmet};
+use crate::policy::{Access, Rule, RuleId, Rules, TokenAccess};
 use crate::reply::cause::Cause;
 use crate::reply::challenge::ChallengeParameters;
 use crate::reply::metadata::ProtectedResource;
@@ -28,7 +28,7 @@ use crate::request::head::{Peer, RequestHead};
 use crate::request::preflight::is_preflight;
 use crate::time::Time;
 use crate::token::binding::Binding;
-use crate::token::extract::{CredentialsError, TokenSource};
+use crate::token::extract::TokenSource;
 use crate::token::facts::{Introspection, TokenFacts};
 use crate::token::jwt::Precheck;
 use crate::upstream::{Edit, Forwarding};
@@ -170,29 +170,30 @@ impl Authorizer {
         let (id, rule) = match self.rules.select(head) {
             Ok(selected) => selected,
             Err(error) => {
-                let reason = match error {
-                    NoRule::NoMatch => Reason::NoRule,
-                    NoRule::AmbiguousPath => Reason::AmbiguousPath,
-                    NoRule::AmbiguousMethod => Reason::AmbiguousMethod,
-                };
-                let decision = self.refuse(None, reason, None);
+                let decision = self.refuse(None, error.into(), None);
                 return Step::Decided(decision, Subject::default());
             }
         };
+        let subject = Subject::of_rule(id);
         let access = match &rule.access {
             Access::Anonymous => {
-                let decision = Decision::Forward(Grant::Anonymous);
-                return Step::Decided(decision, Subject::of_rule(id));
+                return Step::Decided(Decision::Forward(Grant::Anonymous), subject);
             }
             Access::Token(access) => access,
         };
-        let (token, provider) = match self.used_token(id, access, head) {
-            Ok(used) => used,
-            Err((reason, cause)) => {
-                let decision = self.refuse(Some(rule), reason, cause);
-                return Step::Decided(decision, Subject::of_rule(id));
+        let token = match self.token.extract(head) {
+            Ok(token) => token,
+            Err(error) => {
+                let decision = self.refuse(Some(rule), error.into(), None);
+                return Step::Decided(decision, subject);
             }
         };
+        let Some((provider_id, provider, key)) = self.providers.select(access.providers, &token)
+        else {
+            let decision = self.refuse(Some(rule), Reason::InvalidToken, Some(Cause::NoProvider));
+            return Step::Decided(decision, subject);
+        };
+        let token = UsedToken::new(id, provider_id, token, key);
         let now = now();
         match provider.look_up(&token.key, || token.id(), data, now) {
             Knowledge::Facts(found, lookup) => Step::Known {
@@ -212,26 +213,6 @@ impl Authorizer {
                     Some(Ok(())) | None => Step::Introspect(token, rank),
                 }
             }
-        }
-    }
-
-    /// The request's token, and whom to ask about it; or what the request is refused for.
-    fn used_token(
-        &self,
-        rule: RuleId,
-        access: &TokenAccess,
-        head: &impl RequestHead,
-    ) -> Result<(UsedToken, &Provider), (Reason, Option<Cause>)> {
-        let token = self.token.extract(head).map_err(|error| {
-            let reason = match error {
-                CredentialsError::Missing => Reason::NoCredentials,
-                CredentialsError::Malformed => Reason::InvalidRequest,
-            };
-            (reason, None)
-        })?;
-        match self.providers.select(access.providers, &token) {
-            Some((id, provider, key)) => Ok((UsedToken::new(rule, id, token, key), provider)),
-            None => Err((Reason::InvalidToken, Some(Cause::NoProvider))),
         }
     }
 
@@ -318,12 +299,8 @@ impl Authorizer {
         match access.requirement.check(facts, now) {
             Ok(()) => Decision::Forward(Grant::Token(Rc::clone(facts))),
             Err(Unmet { kind, key }) => {
-                let reason = match kind {
-                    UnmetKind::Scope => Reason::InsufficientScope,
-                    UnmetKind::Other => Reason::Requirement,
-                    UnmetKind::Authentication => Reason::InsufficientUserAuthentication,
-                };
-                self.refuse(Some(rule), reason, Some(Cause::Unmet(key.to_owned())))
+                let cause = Some(Cause::Unmet(key.to_owned()));
+                self.refuse(Some(rule), kind.into(), cause)
             }
         }
     }

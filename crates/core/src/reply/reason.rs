@@ -2,6 +2,9 @@
 
 use super::challenge::Challenge;
 use crate::labels::labelled;
+use crate::policy::NoRule;
+use crate::policy::requirement::UnmetKind;
+use crate::token::extract::CredentialsError;
 
 labelled! {
     /// Why a request is refused.
@@ -30,6 +33,35 @@ labelled! {
         AmbiguousMethod = "ambiguous_method",
         /// There is no word from the endpoint.
         EndpointOut = "endpoint_out",
+    }
+}
+
+impl From<NoRule> for Reason {
+    fn from(error: NoRule) -> Self {
+        match error {
+            NoRule::NoMatch => Self::NoRule,
+            NoRule::AmbiguousPath => Self::AmbiguousPath,
+            NoRule::AmbiguousMethod => Self::AmbiguousMethod,
+        }
+    }
+}
+
+impl From<CredentialsError> for Reason {
+    fn from(error: CredentialsError) -> Self {
+        match error {
+            CredentialsError::Missing => Self::NoCredentials,
+            CredentialsError::Malformed => Self::InvalidRequest,
+        }
+    }
+}
+
+impl From<UnmetKind> for Reason {
+    fn from(kind: UnmetKind) -> Self {
+        match kind {
+            UnmetKind::Scope => Self::InsufficientScope,
+            UnmetKind::Other => Self::Requirement,
+            UnmetKind::Authentication => Self::InsufficientUserAuthentication,
+        }
     }
 }
 
