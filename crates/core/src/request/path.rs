@@ -2,10 +2,11 @@
 //!
 //! A rule may only decide on a path that every upstream reads as we do. What some would read
 //! otherwise is refused: empty and dot segments, backslashes, path parameters (`/admin;x`, which
-//! some servers cut off), encoded slashes, dots, question marks, number
-//! signs and control characters, what is not UTF-8, and what would be another path if it were decoded twice. The rest is compared
-//! percent-decoded, so that `/%61dmin` cannot slip past a rule for `/admin`; but what a rule names
-//! must be spelled canonically, or Envoy's routes would not take it for what the rule does.
+//! some servers cut off), encoded slashes, dots, question marks, number signs and control
+//! characters, what is not UTF-8, and what would be another path if it were decoded twice. The rest
+//! is compared percent-decoded, so that `/%61dmin` cannot slip past a rule for `/admin`; but what a
+//! rule names must be spelled canonically, or Envoy's routes would not take it for what the rule
+//! does.
 
 use std::borrow::Cow;
 
