@@ -139,12 +139,11 @@ impl<W> Calls<W> {
         // Somebody has learned meanwhile that the token is good: its question goes first from now
         // on. What stands for it among the others is skipped.
         if rank == Rank::Renewal && call.question.rank == Rank::First {
-            if let Stage::InFlight { .. } = call.stage {
-                self.load.borrow_mut().first_is_renewal();
-            }
             call.question.rank = Rank::Renewal;
-            if let Stage::Pending = call.stage {
-                self.renewals.push_back(id);
+            match call.stage {
+                Stage::Pending => self.renewals.push_back(id),
+                Stage::InFlight { .. } => self.load.borrow_mut().first_is_renewal(),
+                Stage::Starting | Stage::AwaitsLease | Stage::Answered(_) => {}
             }
         }
     }
@@ -154,9 +153,7 @@ impl<W> Calls<W> {
             return;
         };
         call.waiters.remove(&waiter);
-        if let Stage::Pending | Stage::AwaitsLease = call.stage
-            && !call.is_wanted()
-        {
+        if call.is_given_up() {
             self.remove(id);
         }
     }
@@ -303,10 +300,7 @@ impl<W> Calls<W> {
     pub(super) fn asked_by(&self, callout: u32) -> Option<(CallId, TokenId, Time)> {
         let id = *self.by_callout.get(&callout)?;
         let call = self.all.get(&id)?;
-        match call.stage {
-            Stage::InFlight { asked_at } => Some((id, call.question.token_id, asked_at)),
-            _ => None,
-        }
+        Some((id, call.question.token_id, call.asked_at()?))
     }
 
     /// That callout is out no more.

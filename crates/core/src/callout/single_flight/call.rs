@@ -93,9 +93,10 @@ impl<W> Call<W> {
         }
     }
 
-    /// Whether to ask: somebody waits, or it is asked anyway.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.is_background || !self.waiters.is_empty()
+    /// Whether all have left it before it was dispatched.
+    pub(super) fn is_given_up(&self) -> bool {
+        let is_not_out = matches!(self.stage, Stage::Pending | Stage::AwaitsLease);
+        is_not_out && !self.is_background && self.waiters.is_empty()
     }
 
     pub(super) fn is_first(&self) -> bool {
@@ -131,6 +132,14 @@ impl<W> Call<W> {
     pub(super) fn await_lease(&mut self, now: Time) {
         self.stage = Stage::AwaitsLease;
         self.awaits_since = self.awaits_since.or(Some(now));
+    }
+
+    /// When it was dispatched, while its callout is out.
+    pub(super) fn asked_at(&self) -> Option<Time> {
+        match self.stage {
+            Stage::InFlight { asked_at } => Some(asked_at),
+            Stage::Pending | Stage::Starting | Stage::AwaitsLease | Stage::Answered(_) => None,
+        }
     }
 
     /// At most `limit` of those who wait, if it is answered and anybody does.
