@@ -1,5 +1,5 @@
 //! The access token of a request once it was taken out: by which rule it is judged, and whom to ask
-//! about it. A request that waits is remembered by these and by the token's names, without the token.
+//! about it. A request that waits is remembered by these and by the token's names, without it.
 
 use std::cell::OnceCell;
 

@@ -1,5 +1,5 @@
-//! How the filter authenticates to an RFC 7662 endpoint. No error here says what stands in place of a
-//! secret or of its variable's name.
+//! How the filter authenticates to an RFC 7662 endpoint. No error here says what stands in place of
+//! a secret or of its variable's name.
 
 use crate::config::Env;
 use crate::config::context::{Context, Refused};
