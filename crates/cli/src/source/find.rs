@@ -11,8 +11,7 @@ use std::rc::Rc;
 use granit_parser::ScalarStyle;
 
 pub(crate) use self::configuration::{Carrier, Configuration, Environment};
-use self::configuration::{native, nothing_at};
-pub(crate) use self::envoy::is_type;
+pub(crate) use self::envoy::{WASM, is_type};
 use super::Source;
 use super::reading::Reader;
 use super::tree::{self, Documents, Kind, Node, SyntaxError};
@@ -61,7 +60,7 @@ pub(crate) fn find(source: &Source) -> Found {
         found.configurations.push(Configuration {
             bytes: source.text.clone().into_bytes(),
             offsets: Some((0..source.text.len()).collect()),
-            ..nothing_at(0..source.text.len(), Carrier::Bare)
+            ..Configuration::empty(0..source.text.len(), Carrier::Bare)
         });
     }
     // JSON is stricter than the tree's own syntax. A bare text the filter refuses by itself.
@@ -136,7 +135,7 @@ fn is_empty(node: &Node) -> bool {
 
 fn bare(source: &Source, root: &Rc<Node>, is_json: bool) -> Configuration {
     let reader = if is_json { Reader::Json } else { Reader::Envoy };
-    let mut configuration = native(root, reader, Carrier::Bare, None);
+    let mut configuration = Configuration::of_node(root, reader, Carrier::Bare, None);
     if is_json {
         configuration.bytes = source.text.clone().into_bytes();
         configuration.offsets = Some((0..source.text.len()).collect());

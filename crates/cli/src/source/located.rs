@@ -23,6 +23,15 @@ pub(crate) enum Children {
 }
 
 impl Located {
+    /// A scalar that is no member.
+    pub(crate) fn scalar(place: Range<usize>) -> Self {
+        Self {
+            name: None,
+            value: place,
+            children: Children::None,
+        }
+    }
+
     /// The deepest that a key path leads to, as the filter writes it: `rules[0].match.path`, and
     /// `.` for the whole. Names may hold dots and brackets themselves: those that are there decide.
     pub(crate) fn find(&self, path: &str) -> &Self {

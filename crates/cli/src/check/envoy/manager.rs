@@ -8,7 +8,7 @@ use portvakt_core::authorizer::Authorizer;
 use super::{is_true, name_span};
 use crate::check::configuration::warning;
 use crate::check::finding::{Around, Finding};
-use crate::source::find::is_type;
+use crate::source::find::{WASM, is_type};
 use crate::source::tree::Node;
 
 const FILTER_CONFIG: &str = "envoy.config.route.v3.FilterConfig";
@@ -142,8 +142,7 @@ impl Subject<'_> {
                 continue;
             };
             let mut wasm = filters.all().into_iter();
-            let has_filter =
-                wasm.any(|node| is_type(&node, "envoy.extensions.filters.http.wasm.v3.Wasm"));
+            let has_filter = wasm.any(|node| is_type(&node, WASM));
             if !has_filter {
                 let problem = "has filters of its own without this one, and any request can ask \
                                for the upgrade";

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::source::located::{Children, Located};
+use crate::source::located::Located;
 use crate::source::reading::{self, Note, Reader};
 use crate::source::tree::Node;
 
@@ -52,53 +52,48 @@ pub(crate) struct Configuration {
     pub(crate) around: Option<Rc<Node>>,
 }
 
-/// A value as its reader has it.
-pub(super) fn native(
-    node: &Rc<Node>,
-    reader: Reader,
-    carrier: Carrier,
-    around: Option<&Rc<Node>>,
-) -> Configuration {
-    let reading = reading::read(node, reader);
-    Configuration {
-        carrier,
-        bytes: reading.value.to_string().into_bytes(),
-        located: reading.located,
-        offsets: None,
-        surprises: reading.surprises,
-        refusals: reading.refusals,
-        has_vm_id: None,
-        environment: Environment::Unknown,
-        around: around.cloned(),
+impl Configuration {
+    /// A value as its reader has it.
+    pub(super) fn of_node(
+        node: &Rc<Node>,
+        reader: Reader,
+        carrier: Carrier,
+        around: Option<&Rc<Node>>,
+    ) -> Self {
+        let reading = reading::read(node, reader);
+        Self {
+            carrier,
+            bytes: reading.value.to_string().into_bytes(),
+            located: reading.located,
+            offsets: None,
+            surprises: reading.surprises,
+            refusals: reading.refusals,
+            has_vm_id: None,
+            environment: Environment::Unknown,
+            around: around.cloned(),
+        }
     }
-}
 
-/// What a filter without a configuration is handed.
-pub(super) fn nothing(around: &Rc<Node>, carrier: Carrier) -> Configuration {
-    Configuration {
-        around: Some(Rc::clone(around)),
-        ..nothing_at(around.span.clone(), carrier)
+    /// What a filter without a configuration is handed.
+    pub(super) fn absent(around: &Rc<Node>, carrier: Carrier) -> Self {
+        Self {
+            around: Some(Rc::clone(around)),
+            ..Self::empty(around.span.clone(), carrier)
+        }
     }
-}
 
-pub(super) fn nothing_at(place: Range<usize>, carrier: Carrier) -> Configuration {
-    Configuration {
-        carrier,
-        bytes: Vec::new(),
-        located: scalar(place),
-        offsets: None,
-        surprises: Vec::new(),
-        refusals: Vec::new(),
-        has_vm_id: None,
-        environment: Environment::Unknown,
-        around: None,
-    }
-}
-
-pub(super) fn scalar(value: Range<usize>) -> Located {
-    Located {
-        name: None,
-        value,
-        children: Children::None,
+    /// Nothing yet, of which the place is known.
+    pub(super) fn empty(place: Range<usize>, carrier: Carrier) -> Self {
+        Self {
+            carrier,
+            bytes: Vec::new(),
+            located: Located::scalar(place),
+            offsets: None,
+            surprises: Vec::new(),
+            refusals: Vec::new(),
+            has_vm_id: None,
+            environment: Environment::Unknown,
+            around: None,
+        }
     }
 }

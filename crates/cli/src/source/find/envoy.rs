@@ -6,7 +6,7 @@ use std::rc::Rc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::configuration::{Carrier, Configuration, Environment, native, nothing, scalar};
+use super::configuration::{Carrier, Configuration, Environment};
 use super::portvakt::{is_portvakts, names_a_key};
 use crate::source::Source;
 use crate::source::located::Located;
@@ -15,7 +15,7 @@ use crate::source::reading::{self, Reader};
 use crate::source::tree::{self, Kind, Node};
 
 /// The type of Envoy's Wasm filter, after the last `/` of its URL.
-const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+pub(crate) const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// The configuration of a Wasm filter in Envoy's configuration.
 pub(super) fn configuration(
@@ -35,22 +35,22 @@ pub(super) fn configuration(
     }
     let mut found = match (any, value) {
         (Some(_), Some(value)) if is_a("google.protobuf.Struct") => {
-            native(value, reader, Carrier::Struct, Some(plugin))
+            Configuration::of_node(value, reader, Carrier::Struct, Some(plugin))
         }
         (Some(_), Some(value)) if is_a("google.protobuf.StringValue") => {
             text(source, value, plugin)
         }
         (Some(_), Some(value)) if is_a("google.protobuf.BytesValue") => bytes(value, plugin),
         (Some(any), _) if any.get("@type").is_some() && !is_a("google.protobuf.Struct") => {
-            let mut found = nothing(any, Carrier::Text);
+            let mut found = Configuration::absent(any, Carrier::Text);
             let problem =
                 "expected a google.protobuf.Struct, or a google.protobuf.StringValue of JSON";
             let refusal = reading::note(&any.span, ".", problem.to_owned());
             found.refusals.push(refusal);
             found
         }
-        (Some(any), _) => nothing(any, Carrier::Struct),
-        (None, _) => nothing(plugin, Carrier::Struct),
+        (Some(any), _) => Configuration::absent(any, Carrier::Struct),
+        (None, _) => Configuration::absent(plugin, Carrier::Struct),
     };
     let vm = plugin.get("vm_config");
     let id = vm.and_then(|vm| vm.get("vm_id")).and_then(|id| id.text());
@@ -98,14 +98,14 @@ fn variables(vm: &Rc<Node>) -> Vec<(String, Option<String>)> {
 /// A text of JSON.
 fn text(source: &Source, value: &Rc<Node>, plugin: &Rc<Node>) -> Configuration {
     let Kind::Scalar { text, style } = &value.kind else {
-        return native(value, Reader::Json, Carrier::Text, Some(plugin));
+        return Configuration::of_node(value, Reader::Json, Carrier::Text, Some(plugin));
     };
     let offsets = offsets(&source.text, &value.span, text, *style);
     Configuration {
         bytes: text.clone().into_bytes(),
         located: within(text, value, offsets.as_deref()),
         offsets,
-        ..nothing(plugin, Carrier::Text)
+        ..Configuration::absent(plugin, Carrier::Text)
     }
 }
 
@@ -114,7 +114,7 @@ fn text(source: &Source, value: &Rc<Node>, plugin: &Rc<Node>) -> Configuration {
 fn within(text: &str, value: &Rc<Node>, offsets: Option<&[usize]>) -> Located {
     let documents = tree::parse(text);
     let (Some(root), Some(offsets)) = (documents.roots.first(), offsets) else {
-        return scalar(value.span.clone());
+        return Located::scalar(value.span.clone());
     };
     let place = |at: usize| offsets.get(at).copied();
     let moved =
@@ -126,8 +126,8 @@ fn within(text: &str, value: &Rc<Node>, offsets: Option<&[usize]>) -> Located {
 }
 
 fn bytes(value: &Rc<Node>, plugin: &Rc<Node>) -> Configuration {
-    let mut found = nothing(plugin, Carrier::Text);
-    found.located = scalar(value.span.clone());
+    let mut found = Configuration::absent(plugin, Carrier::Text);
+    found.located = Located::scalar(value.span.clone());
     if let Some(Ok(bytes)) = value.text().map(|text| STANDARD.decode(text.trim())) {
         found.bytes = bytes;
     } else {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::configuration::{Carrier, Configuration, Environment, native, nothing};
+use super::configuration::{Carrier, Configuration, Environment};
 use super::portvakt::is_portvakts;
 use crate::source::Source;
 use crate::source::reading::Reader;
@@ -35,8 +35,10 @@ fn istio(source: &Source, manifest: &Rc<Node>, path: &[&str]) -> Option<Configur
         return None;
     }
     let mut found = match config {
-        Some(config) => native(config, Reader::Kubernetes, Carrier::Istio, Some(manifest)),
-        None => nothing(wasm, Carrier::Istio),
+        Some(config) => {
+            Configuration::of_node(config, Reader::Kubernetes, Carrier::Istio, Some(manifest))
+        }
+        None => Configuration::absent(wasm, Carrier::Istio),
     };
     found.has_vm_id = Some(false);
     let variables = wasm
@@ -58,13 +60,13 @@ fn envoy_gateway(source: &Source, wasm: &Rc<Node>) -> Option<Configuration> {
         return None;
     }
     let mut found = match config {
-        Some(config) => native(
+        Some(config) => Configuration::of_node(
             config,
             Reader::Kubernetes,
             Carrier::EnvoyGateway,
             Some(wasm),
         ),
-        None => nothing(wasm, Carrier::EnvoyGateway),
+        None => Configuration::absent(wasm, Carrier::EnvoyGateway),
     };
     found.has_vm_id = Some(true);
     let names = wasm
