@@ -12,7 +12,6 @@ use std::rc::Rc;
 use super::effect::{Effect, Report, Turn};
 use super::load::Load;
 use super::single_flight::{Asked, CallId, Calls, Question, Start, TooMany, WaiterId};
-use super::window::Exchange;
 use crate::cache::lease::Lease;
 use crate::cache::shared::SharedData;
 use crate::callout::provider::Provider;
@@ -125,12 +124,11 @@ impl<W> Coordinator<W> {
         let asked = self.calls.borrow().asked_by(callout);
         if let Some((call, token_id, asked_at)) = asked {
             let reading = provider.read(&token_id, asked_at, reply, data, now);
-            let exchange = Exchange {
-                asked_at,
-                timeout: provider.config().timeout,
-                is_active: reading.outcome == Outcome::Active,
-            };
-            self.calls.borrow_mut().responded(callout, exchange, now);
+            let is_active = reading.outcome == Outcome::Active;
+            let timeout = provider.config().timeout;
+            self.calls
+                .borrow_mut()
+                .responded(callout, is_active, timeout, now);
             self.finish(call, reading, Some(asked_at), provider, now);
         }
     }

@@ -51,12 +51,12 @@ impl Load {
         self.is_blocked
     }
 
-    /// A callout of that rank is out no more; see [`Window::answered`].
-    pub(super) fn answered(&mut self, rank: Rank, exchange: Exchange, now: Time, is_wanted: bool) {
+    /// A callout is out no more; see [`Window::answered`].
+    pub(super) fn answered(&mut self, exchange: Exchange, now: Time, is_wanted: bool) {
         self.is_blocked = false;
         let first_in_flight = self.first_in_flight;
         self.in_flight = self.in_flight.saturating_sub(1);
-        if rank == Rank::First {
+        if exchange.kind.rank == Rank::First {
             self.first_in_flight = first_in_flight.saturating_sub(1);
         }
         self.window

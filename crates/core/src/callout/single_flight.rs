@@ -16,7 +16,7 @@ pub use self::call::{Asked, CallId, Question, WaiterId};
 use self::call::{Call, Stage};
 pub(super) use self::call::{Finished, Start};
 use super::load::Load;
-use super::window::Exchange;
+use super::window::{Exchange, Kind};
 use crate::introspection::error::Answer;
 use crate::introspection::health::Rank;
 use crate::request::trace::Trace;
@@ -303,18 +303,35 @@ impl<W> Calls<W> {
         Some((id, call.question.token_id, call.asked_at()?))
     }
 
-    /// That callout is out no more.
-    pub(super) fn responded(&mut self, callout: u32, exchange: Exchange, now: Time) {
+    /// That callout is out no more; whether its token is active, by the answer.
+    pub(super) fn responded(
+        &mut self,
+        callout: u32,
+        is_active: bool,
+        timeout: Duration,
+        now: Time,
+    ) {
         let Some(id) = self.by_callout.remove(&callout) else {
             return;
         };
         let Some(call) = self.all.get(&id) else {
             return;
         };
-        let (rank, is_wanted) = (call.question.rank, !self.first.is_empty());
-        self.load
-            .borrow_mut()
-            .answered(rank, exchange, now, is_wanted);
+        let Some(asked_at) = call.asked_at() else {
+            return;
+        };
+        let kind = Kind {
+            provider: call.question.provider,
+            rank: call.question.rank,
+            is_active,
+        };
+        let exchange = Exchange {
+            kind,
+            asked_at,
+            timeout,
+        };
+        let is_wanted = !self.first.is_empty();
+        self.load.borrow_mut().answered(exchange, now, is_wanted);
     }
 
     /// The call was answered. Its waiters come out of [`Self::next_waiters`].

@@ -7,9 +7,12 @@
 //! endpoint that is far away is soon asked as much as it can take; one that works off one question
 //! after the other is asked few at a time.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::introspection::health::Rank;
 use crate::time::Time;
+use crate::token::providers::ProviderId;
 
 /// How large the window is at first. Every worker has one, and an endpoint that works off one
 /// question after the other must get through all of them well within the timeout.
@@ -38,9 +41,8 @@ pub struct Window {
     credit: usize,
     /// Answers to what was asked before it shrank last do not shrink it again.
     shrunk_at: Time,
-    /// Of answers that call a token active, and of all others: endpoints refuse junk sooner than
-    /// they verify a good token, and what anybody can send must not make good answers look late.
-    bases: [Base; 2],
+    /// Of each kind of answers by itself: what one kind takes does not make another look late.
+    bases: HashMap<Kind, Base>,
     last_used: Time,
 }
 
@@ -48,14 +50,23 @@ pub struct Window {
 #[derive(Clone, Copy, Debug, Default)]
 struct Base(Option<(Duration, Time)>);
 
+/// Answers that take about as long. Endpoints refuse junk sooner than they verify a good token, and
+/// one that they remember themselves is verified sooner than a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kind {
+    pub provider: ProviderId,
+    pub rank: Rank,
+    /// Whether the token is active, by the answer.
+    pub is_active: bool,
+}
+
 /// A question that was answered, or was not in time.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange {
+    pub kind: Kind,
     pub asked_at: Time,
     /// How long the endpoint may take.
     pub timeout: Duration,
-    /// Whether the token is active, by the answer.
-    pub is_active: bool,
 }
 
 impl Default for Window {
@@ -65,7 +76,7 @@ impl Default for Window {
             threshold: MAX,
             credit: 0,
             shrunk_at: Time::from_millis(0),
-            bases: [Base::default(); 2],
+            bases: HashMap::new(),
             last_used: Time::from_millis(0),
         }
     }
@@ -94,15 +105,14 @@ impl Window {
     /// so a larger window is of use.
     pub fn answered(&mut self, exchange: Exchange, now: Time, in_flight: usize, is_wanted: bool) {
         let Exchange {
+            kind,
             asked_at,
             timeout,
-            is_active,
         } = exchange;
         let took = now.since(asked_at);
         // What others have asked may stand before every question of ours: a base that long is none.
         let most = timeout.checked_div(2).unwrap_or_default();
-        let [active, others] = &mut self.bases;
-        let base = if is_active { active } else { others };
+        let base = self.bases.entry(kind).or_default();
         let queued = took.saturating_sub(base.after(took, in_flight, now).min(most));
         if took >= timeout || queued.saturating_mul(4) > timeout {
             self.shrink(asked_at, in_flight / 2, now);
@@ -158,10 +168,15 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_secs(1);
 
     fn exchange(asked_at: Time) -> Exchange {
+        let kind = Kind {
+            provider: ProviderId::at(0).unwrap(),
+            rank: Rank::First,
+            is_active: false,
+        };
         Exchange {
+            kind,
             asked_at,
             timeout: TIMEOUT,
-            is_active: false,
         }
     }
 
@@ -239,22 +254,43 @@ mod tests {
         }
     }
 
+    /// Of answers by turns: quick ones of one kind, and those about new good tokens.
     #[test]
-    fn quick_refusals_make_no_good_answer_late() {
-        for (good, refused, shrinks) in [(300, 1, false), (300, 300, false), (1_000, 1, true)] {
+    fn quick_answers_make_none_of_another_kind_late() {
+        use Rank::{First, Renewal};
+        let kind = |provider, rank, is_active| Kind {
+            provider: ProviderId::at(provider).unwrap(),
+            rank,
+            is_active,
+        };
+        let good_kind = kind(0, First, true);
+        for (quick_kind, quick, good, shrinks) in [
+            // Junk is refused at once.
+            (kind(0, First, false), 1, 300, false),
+            (kind(0, First, false), 300, 300, false),
+            (kind(0, First, false), 1, 1_000, true),
+            // The endpoint remembers a token in use.
+            (kind(0, Renewal, true), 5, 300, false),
+            (kind(0, Renewal, true), 5, 1_000, true),
+            // Another provider of the same cluster.
+            (kind(1, First, true), 5, 300, false),
+            // One of a kind is late.
+            (good_kind, 5, 300, true),
+        ] {
             let mut window = Window::default();
             for n in 0..10 {
                 let asked_at = Time::from_millis(1_000_000 + 2_000 * n);
-                for (is_active, took) in [(false, refused), (true, good)] {
+                for (kind, took) in [(quick_kind, quick), (good_kind, good)] {
                     let exchange = Exchange {
-                        is_active,
+                        kind,
                         ..exchange(asked_at)
                     };
                     let now = asked_at.after(Duration::from_millis(took));
                     window.answered(exchange, now, 2, true);
                 }
             }
-            assert_eq!(window.size() < START, shrinks, "{good} ms, {refused} ms");
+            let what = format!("{quick_kind:?}, {quick} ms, {good} ms");
+            assert_eq!(window.size() < START, shrinks, "{what}");
         }
     }
 

@@ -22,7 +22,7 @@ pub struct Health {
 }
 
 /// Which questions go first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rank {
     /// About a token that the endpoint has called active before.
     Renewal,
