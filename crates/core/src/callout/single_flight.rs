@@ -8,7 +8,7 @@
 mod call;
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::introspection::health::Rank;
 use crate::request::trace::Trace;
 use crate::time::Time;
 use crate::token::extract::AccessToken;
-use crate::token::id::{TokenId, TokenKey};
+use crate::token::id::{BuildKeyHasher, TokenId, TokenKey};
 
 /// How often calls that await another worker's lease look for its answer.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -46,10 +46,10 @@ pub struct TooMany;
 /// All calls of one worker to one provider.
 #[derive(Debug)]
 pub(super) struct Calls<W> {
-    all: HashMap<CallId, Call<W>>,
+    all: BTreeMap<CallId, Call<W>>,
     /// Calls that another waiter may still join: not answered yet.
-    open: HashMap<TokenKey, CallId>,
-    by_callout: HashMap<u32, CallId>,
+    open: HashMap<TokenKey, CallId, BuildKeyHasher>,
+    by_callout: BTreeMap<u32, CallId>,
     /// Pending, by rank.
     renewals: VecDeque<CallId>,
     first: VecDeque<CallId>,
@@ -73,9 +73,9 @@ impl<W> Calls<W> {
         Self {
             max_len: share(MAX_CALLS),
             max_bytes: share(MAX_BYTES),
-            all: HashMap::new(),
-            open: HashMap::new(),
-            by_callout: HashMap::new(),
+            all: BTreeMap::new(),
+            open: HashMap::default(),
+            by_callout: BTreeMap::new(),
             renewals: VecDeque::new(),
             first: VecDeque::new(),
             awaiting: VecDeque::new(),

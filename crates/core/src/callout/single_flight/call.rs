@@ -13,7 +13,7 @@ use crate::token::id::TokenId;
 use crate::token::providers::ProviderId;
 
 /// Names a call; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CallId(pub(in crate::callout) u64);
 
 /// The number of a waiter, the host's own for the request.
