@@ -256,7 +256,7 @@ fn dispatch(
 ) -> Result<u32, IntrospectionError> {
     let config = provider.config();
     let request = config.request(token);
-    let headers = request.headers.iter().map(|(n, v)| (*n, v.as_str()));
+    let headers = request.headers.iter().map(|(n, v)| (*n, v.as_ref()));
     let headers = headers.chain(trace.into_iter().flat_map(Trace::headers));
     hostcalls::dispatch_http_call(
         &config.cluster,

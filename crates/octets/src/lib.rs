@@ -21,7 +21,8 @@ fn is_b64token(b: u8) -> bool {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod sixteen {
     use core::arch::wasm32::{
-        u8x16_all_true, u8x16_eq, u8x16_lt, u8x16_splat, u8x16_sub, u64x2, v128, v128_and, v128_or,
+        u8x16_all_true, u8x16_eq, u8x16_lt, u8x16_min, u8x16_splat, u8x16_sub, u64x2, v128,
+        v128_and, v128_any_true, v128_or,
     };
 
     pub(super) fn are_b64token(sixteens: &[[u8; 16]]) -> bool {
@@ -33,11 +34,22 @@ mod sixteen {
         u8x16_all_true(all)
     }
 
-    /// Which of them are.
-    fn which(octets: [u8; 16]) -> v128 {
+    pub(super) fn have_control(sixteens: &[[u8; 16]]) -> bool {
+        let least = sixteens.iter().fold(u8x16_splat(u8::MAX), |least, octets| {
+            u8x16_min(least, vector(*octets))
+        });
+        v128_any_true(u8x16_lt(least, u8x16_splat(b' ')))
+    }
+
+    fn vector(octets: [u8; 16]) -> v128 {
         let [low, high] = [0, 64].map(|shift| u128::from_le_bytes(octets) >> shift);
         #[expect(clippy::cast_possible_truncation, reason = "the halves")]
-        let b = u64x2(low as u64, high as u64);
+        u64x2(low as u64, high as u64)
+    }
+
+    /// Which of them are.
+    fn which(octets: [u8; 16]) -> v128 {
+        let b = vector(octets);
         let is = |one| u8x16_eq(b, u8x16_splat(one));
         let is_within =
             |b, first, count| u8x16_lt(u8x16_sub(b, u8x16_splat(first)), u8x16_splat(count));
@@ -57,12 +69,24 @@ mod sixteen {
             .iter()
             .all(|b| super::is_b64token(*b))
     }
+
+    pub(super) fn have_control(sixteens: &[[u8; 16]]) -> bool {
+        sixteens
+            .as_flattened()
+            .iter()
+            .any(|b| super::is_control(*b))
+    }
 }
 
 /// Whether there is a control character of ASCII among them, but for DEL.
 #[inline(never)]
 pub fn have_control(octets: &[u8]) -> bool {
-    octets.iter().fold(u8::MAX, |least, b| least.min(*b)) < b' '
+    let (sixteens, rest) = octets.as_chunks();
+    sixteen::have_control(sixteens) || rest.iter().any(|b| is_control(*b))
+}
+
+fn is_control(b: u8) -> bool {
+    b < b' '
 }
 
 /// SipHash-1-3 of 128 bits, by this hasher's key.

@@ -1,5 +1,6 @@
 //! The introspection request, as a value.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use http::Uri;
@@ -35,7 +36,7 @@ pub struct Secret(String);
 #[derive(PartialEq, Eq)]
 pub struct IntrospectionRequest<'a> {
     /// Names (lower-case) and values.
-    pub headers: Vec<(&'a str, String)>,
+    pub headers: Vec<(&'a str, Cow<'a, str>)>,
     /// The body; its length is Envoy's to set.
     pub body: Vec<u8>,
 }
@@ -154,17 +155,17 @@ impl IntrospectionConfig {
     pub fn request(&self, token: &AccessToken) -> IntrospectionRequest<'_> {
         let body = self.response.api.body(token, &self.parameters);
         let mut headers = vec![
-            (":method", "POST".to_owned()),
-            (":scheme", self.endpoint.scheme.to_owned()),
-            (":authority", self.endpoint.authority.clone()),
-            (":path", self.endpoint.path.clone()),
-            ("content-type", body.content_type.to_owned()),
-            ("accept", "application/json".to_owned()),
+            (":method", "POST".into()),
+            (":scheme", self.endpoint.scheme.into()),
+            (":authority", self.endpoint.authority.as_str().into()),
+            (":path", self.endpoint.path.as_str().into()),
+            ("content-type", body.content_type.into()),
+            ("accept", "application/json".into()),
         ];
         let authorization = self.response.api.authorization();
-        headers.extend(authorization.map(|value| ("authorization", value)));
+        headers.extend(authorization.map(|value| ("authorization", value.into())));
         let extra = self.headers.0.iter();
-        headers.extend(extra.map(|(name, value)| (name.as_str(), value.clone())));
+        headers.extend(extra.map(|(name, value)| (name.as_str(), value.into())));
         IntrospectionRequest {
             headers,
             body: body.bytes,

@@ -150,8 +150,7 @@ impl ResponseReader {
     }
 
     fn matters(&self, member: &str) -> bool {
-        let is_own = OWN_MEMBERS.contains(&member);
-        is_own || self.claims.holds(member) || (member == "iss" && !self.issuers.is_empty())
+        is_own(member) || self.claims.holds(member) || (member == "iss" && !self.issuers.is_empty())
     }
 
     fn is_own_issuer(&self, issuer: &Value) -> bool {
@@ -176,8 +175,10 @@ impl ResponseReader {
     }
 }
 
-/// Members that are looked at whatever the configuration is.
-const OWN_MEMBERS: [&str; 6] = ["active", "cnf", "error", "exp", "scope", "scp"];
+/// Whether a member is looked at whatever the configuration is.
+fn is_own(member: &str) -> bool {
+    matches!(member, "active" | "cnf" | "error" | "exp" | "scope" | "scp")
+}
 
 /// The OAuth error code in the body of a refusal, if it is a registered one.
 fn error_code(body: &[u8]) -> Option<&'static str> {

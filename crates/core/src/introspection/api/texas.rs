@@ -47,25 +47,21 @@ impl Default for Texas {
 
 impl Texas {
     pub(super) fn body(&self, token: &AccessToken, parameters: &ExtraFields) -> Body {
-        let own = [
-            ("identity_provider", self.identity_provider.as_str()),
-            ("token", token.expose()),
-        ];
-        let extra = parameters.0.iter();
-        let extra = extra.map(|(name, value)| (name.as_str(), value.as_str()));
-        let mut text = String::with_capacity(token.as_bytes().len().saturating_add(USUAL));
-        let mut before = '{';
-        for (name, value) in own.into_iter().chain(extra) {
-            text.push(before);
-            before = ',';
-            quote(&mut text, name);
-            text.push(':');
-            quote(&mut text, value);
+        let mut bytes = Vec::with_capacity(token.as_bytes().len().saturating_add(USUAL));
+        bytes.push(b'{');
+        member(&mut bytes, "identity_provider", &self.identity_provider);
+        // A token has nothing in it to escape.
+        bytes.extend_from_slice(br#","token":""#);
+        bytes.extend_from_slice(token.as_bytes());
+        bytes.push(b'"');
+        for (name, value) in &parameters.0 {
+            bytes.push(b',');
+            member(&mut bytes, name, value);
         }
-        text.push('}');
+        bytes.push(b'}');
         Body {
             content_type: "application/json",
-            bytes: text.into_bytes(),
+            bytes,
         }
     }
 
@@ -90,13 +86,20 @@ fn is_unknown_provider(error: &str) -> bool {
     name.is_some_and(|name| name.ends_with("' is not enabled"))
 }
 
-/// Writes a JSON string. A token has nothing in it to escape, and is the longest of them.
-fn quote(text: &mut String, value: &str) {
-    if portvakt_octets::are_b64token(value.as_bytes()) {
-        text.push('"');
-        text.push_str(value);
-        text.push('"');
+/// Writes a member of a JSON object.
+fn member(bytes: &mut Vec<u8>, name: &str, value: &str) {
+    quote(bytes, name);
+    bytes.push(b':');
+    quote(bytes, value);
+}
+
+/// Writes a JSON string. Most have nothing in them to escape.
+fn quote(bytes: &mut Vec<u8>, text: &str) {
+    if portvakt_octets::are_b64token(text.as_bytes()) {
+        bytes.push(b'"');
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.push(b'"');
     } else {
-        text.push_str(&serde_json::Value::from(value).to_string());
+        bytes.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
     }
 }

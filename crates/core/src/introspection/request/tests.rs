@@ -85,7 +85,7 @@ fn check(config: &IntrospectionConfig, headers: &[(&str, &str)], body: &str) {
     let found: Vec<_> = request
         .headers
         .iter()
-        .map(|(n, v)| (*n, v.as_str()))
+        .map(|(n, v)| (*n, v.as_ref()))
         .collect();
     let fixed = [
         (":method", "POST"),
