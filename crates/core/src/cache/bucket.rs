@@ -60,8 +60,11 @@ impl Tag {
     /// What entries about this token are named. At one endpoint two tokens of one name would have one digest.
     pub fn new(fingerprint: &Fingerprint, digest: &TokenDigest) -> Self {
         let mut tag = *digest.as_bytes();
-        let mask = fingerprint.as_bytes();
-        tag.iter_mut().zip(mask).for_each(|(to, mask)| *to ^= mask);
+        let (halves, _) = tag.as_chunks_mut();
+        let (masks, _) = fingerprint.as_bytes().as_chunks();
+        for (half, mask) in halves.iter_mut().zip(masks) {
+            *half = (u128::from_le_bytes(*half) ^ u128::from_le_bytes(*mask)).to_le_bytes();
+        }
         Self(tag)
     }
 }
@@ -112,10 +115,15 @@ impl<'a> Bucket<'a> {
         self.0.len()
     }
 
-    /// Those about this token that are whole.
-    pub fn about(self, tag: &Tag) -> impl Iterator<Item = Entry<'a>> {
-        let about = self.entries().filter(|entry| entry.is_about(tag));
-        about.filter(Entry::is_whole)
+    /// Those about this token that are whole, of those that are meant.
+    pub fn about(
+        self,
+        tag: &Tag,
+        are_meant: impl Fn(&Entry<'a>) -> bool,
+    ) -> impl Iterator<Item = Entry<'a>> {
+        // What costs most comes last.
+        self.entries()
+            .filter(move |entry| are_meant(entry) && entry.is_about(tag) && entry.is_whole())
     }
 }
 
@@ -144,7 +152,7 @@ fn split_entry(bytes: &[u8]) -> Option<(Entry<'_>, &[u8])> {
         time: Time::from_millis(u64::from_le_bytes(*millis)),
         content,
         tag,
-        bytes: bytes.strip_suffix(rest)?,
+        bytes: bytes.get(..bytes.len().checked_sub(rest.len())?)?,
     };
     Some((entry, rest))
 }
@@ -227,7 +235,7 @@ mod tests {
     }
 
     fn about(bytes: &[u8], tag: &Tag) -> Vec<(Kind, u64, Vec<u8>)> {
-        let about = Bucket::read(bytes).about(tag);
+        let about = Bucket::read(bytes).about(tag, |_| true);
         about
             .map(|entry| (entry.kind, entry.time.as_millis(), entry.content.to_vec()))
             .collect()

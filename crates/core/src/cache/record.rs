@@ -54,8 +54,7 @@ impl<'a> Record<'a> {
     /// What the endpoint has said. That is more than one answer at most where something else has
     /// written.
     pub fn answers(&self) -> impl Iterator<Item = Entry<'a>> {
-        let about = self.bucket.about(&self.tag);
-        about.filter(|entry| entry.kind.is_answer())
+        self.bucket.about(&self.tag, |entry| entry.kind.is_answer())
     }
 
     /// The newest answer that `read` can make something of.
@@ -74,7 +73,7 @@ impl<'a> Record<'a> {
     /// Who has the lease of the token.
     pub fn holder(&self, now: Time) -> Holder {
         let holds = |entry: &Entry<'_>| lease::holds(entry, now);
-        match self.bucket.about(&self.tag).find(holds) {
+        match self.bucket.about(&self.tag, holds).next() {
             Some(entry) if entry.content == self.owner => Holder::Ours,
             Some(_) => Holder::Theirs,
             None if self.bucket.entries().filter(holds).count() < self.leases => Holder::Nobody,
