@@ -73,8 +73,8 @@ impl Plugin {
     /// before then do so once.
     pub(super) fn wake(&self) -> Result<(), Status> {
         if !self.is_woken.get() {
-            // The SDK cannot tell an empty message from an empty queue.
-            hostcalls::enqueue_shared_queue(self.queue, Some(b"!"))?;
+            // An empty message: to fetch any other the host would enter the VM for memory.
+            hostcalls::enqueue_shared_queue(self.queue, None)?;
             self.is_woken.set(true);
         }
         Ok(())
