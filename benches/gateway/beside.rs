@@ -12,7 +12,7 @@ use crate::machine::Machine;
 use crate::rounds::{self, Plan, Samples, Subject, Turns};
 use crate::statistics::{Spread, median};
 use crate::stats::lookups;
-use crate::variants::{OF_ANOTHER_WORKER, Surroundings, Variant};
+use crate::variants::{Family, OF_ANOTHER_WORKER, Surroundings, Variant, Wanted};
 
 async fn start(variants: Vec<Variant>, cores: Option<Cores>) -> Vec<Subject> {
     let mut subjects = Vec::new();
@@ -61,7 +61,9 @@ async fn assert_shared(subjects: &[Subject]) {
     let row = subjects
         .iter()
         .find(|subject| subject.name == OF_ANOTHER_WORKER);
-    let gateway = &row.unwrap().gateway;
+    let Some(gateway) = row.map(|row| &row.gateway) else {
+        return;
+    };
     let shared = gateway.stat(&lookups("shared_hit")).await;
     let mut others = 0;
     for lookup in ["hit", "stale", "miss", "coalesced"] {
@@ -70,11 +72,18 @@ async fn assert_shared(subjects: &[Subject]) {
     assert!(shared > 99 * others, "{shared} shared, {others} others");
 }
 
-/// Everything in one table. It goes into the documents too, if `publish`.
-pub async fn table(noop: PathBuf, plan: Plan, publish: bool, cores: Option<Cores>) {
+/// Everything in one table, or what is asked for. It goes into the documents too, if `publish`.
+pub async fn table(
+    noop: PathBuf,
+    wanted: &Wanted,
+    plan: Plan,
+    publish: bool,
+    cores: Option<Cores>,
+) {
     let machine = Machine::look().describe("make bench");
     let surroundings = Surroundings::start().await;
-    let variants = surroundings.variants(&noop);
+    let mut variants = surroundings.variants(&noop);
+    variants.retain(|variant| variant.family == Family::Baseline || wanted.holds(variant.name));
     let families: Vec<_> = variants.iter().map(|variant| variant.family).collect();
     let subjects = start(variants, cores).await;
     let rows = rows(&subjects, &surroundings.endpoint, plan.saturated).await;
@@ -134,9 +143,14 @@ pub async fn table(noop: PathBuf, plan: Plan, publish: bool, cores: Option<Cores
 }
 
 /// Two builds, policy by policy.
-pub async fn two_builds(builds: &[PathBuf; 2], turns: Turns, cores: Option<Cores>) {
+pub async fn two_builds(
+    builds: &[PathBuf; 2],
+    wanted: &Wanted,
+    turns: Turns,
+    cores: Option<Cores>,
+) {
     let surroundings = Surroundings::start().await;
-    let subjects = start(surroundings.two_builds(builds), cores).await;
+    let subjects = start(surroundings.two_builds(builds, wanted), cores).await;
     let bare = &subjects[0];
     let groups: Vec<_> = subjects[1..]
         .chunks(2)

@@ -47,6 +47,7 @@ use std::time::Duration;
 
 use cpu::Cores;
 use rounds::{Plan, Turns};
+use variants::Wanted;
 
 /// What is asked for by the environment, and by the words behind `cargo bench -- `.
 enum Task {
@@ -91,6 +92,7 @@ fn main() {
         Some(cores) => cores.keep_self(),
         None => eprintln!("there is one core: Envoy shares it with the load"),
     }
+    let wanted = Wanted(std::env::var("ROWS").unwrap_or_default());
     // One thread, as it has one core.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -106,10 +108,11 @@ fn main() {
                 };
                 let plan = Plan { saturated, paced };
                 let noop = file("NOOP_WASM").expect("NOOP_WASM is not set: run `make bench`");
-                beside::table(noop, plan, !quick, cores).await;
+                let publish = !quick && wanted.0.is_empty();
+                beside::table(noop, &wanted, plan, publish, cores).await;
             }
             Task::TwoBuilds(builds) => {
-                beside::two_builds(&builds, turns(80, 150), cores).await;
+                beside::two_builds(&builds, &wanted, turns(80, 150), cores).await;
             }
             Task::Growth { quick } => {
                 let turns = if quick { turns(3, 100) } else { turns(30, 150) };

@@ -30,6 +30,15 @@ pub enum Family {
     Portvakt,
 }
 
+/// The rows that are asked for: parts of their names, with `|` between them.
+pub struct Wanted(pub String);
+
+impl Wanted {
+    pub fn holds(&self, name: &str) -> bool {
+        self.0.split('|').any(|part| name.contains(part))
+    }
+}
+
 /// What is started, and what is sent to it.
 pub struct Variant {
     pub name: &'static str,
@@ -91,6 +100,10 @@ impl Surroundings {
                 no_operation(noop, "claims"),
             ),
             (
+                "Wasm filter that asks each time",
+                no_operation(noop, "asks"),
+            ),
+            (
                 "`jwt_authn`, its cache on",
                 others::jwt_authn(&self.jwks, 100),
             ),
@@ -119,12 +132,10 @@ impl Surroundings {
         many["rules"] = rules(1000);
         let mut shared = scopes();
         shared["cache"] = json!({ "max_entries": 1 });
-        let mut uncached = scopes();
-        uncached["cache"] = json!({ "max_ttl": "0s" });
         for (name, policy) in [
             ("Portvakt, 1,000 rules", without_scopes(many)),
             (OF_ANOTHER_WORKER, shared),
-            ("Portvakt, no cache", uncached),
+            uncached(),
         ] {
             portvakt.push(self.variant(name, Family::Portvakt, with_policy(&policy)));
         }
@@ -151,9 +162,10 @@ impl Surroundings {
 
     /// The gateways for two builds of the filter, each with the same policies, after the one
     /// without a filter.
-    pub fn two_builds(&self, builds: &[PathBuf; 2]) -> Vec<Variant> {
+    pub fn two_builds(&self, builds: &[PathBuf; 2], wanted: &Wanted) -> Vec<Variant> {
         let mut variants = vec![self.variant("no filter", Family::Baseline, others::nothing())];
-        for (name, policy) in policies() {
+        let policies = policies().into_iter().chain([uncached()]);
+        for (name, policy) in policies.filter(|(name, _)| wanted.holds(name)) {
             for build in builds {
                 let setup = Setup {
                     module: Some(build.clone()),
@@ -172,7 +184,7 @@ impl Variant {
     }
 }
 
-/// What is compared between two builds.
+/// What is compared between two builds, beside [`uncached`].
 fn policies() -> Vec<(&'static str, Value)> {
     let mut anonymous = scopes();
     anonymous["rules"] = json!([{ "match": {}, "anonymous": true }]);
@@ -190,6 +202,13 @@ fn policies() -> Vec<(&'static str, Value)> {
         ),
         ("Portvakt, two claims forwarded", claims),
     ]
+}
+
+/// Each request is asked about.
+fn uncached() -> (&'static str, Value) {
+    let mut policy = scopes();
+    policy["cache"] = json!({ "max_ttl": "0s" });
+    ("Portvakt, no cache", policy)
 }
 
 /// The smallest policy. A machine that is busy with something else must not end a run: so nothing
