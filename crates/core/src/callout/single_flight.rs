@@ -16,7 +16,6 @@ pub use self::call::{Asked, CallId, Question, WaiterId};
 use self::call::{Call, Stage};
 pub(super) use self::call::{Finished, Start};
 use super::load::Load;
-use super::window::{Exchange, Kind};
 use crate::introspection::error::Answer;
 use crate::introspection::health::Rank;
 use crate::request::trace::Trace;
@@ -314,21 +313,9 @@ impl<W> Calls<W> {
         let Some(id) = self.by_callout.remove(&callout) else {
             return;
         };
-        let Some(call) = self.all.get(&id) else {
+        let call = self.all.get(&id);
+        let Some(exchange) = call.and_then(|call| call.exchange(is_active, timeout)) else {
             return;
-        };
-        let Some(asked_at) = call.asked_at() else {
-            return;
-        };
-        let kind = Kind {
-            provider: call.question.provider,
-            rank: call.question.rank,
-            is_active,
-        };
-        let exchange = Exchange {
-            kind,
-            asked_at,
-            timeout,
         };
         let is_wanted = !self.first.is_empty();
         self.load.borrow_mut().answered(exchange, now, is_wanted);

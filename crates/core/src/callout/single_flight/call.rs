@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::cache::lease::LEASE;
+use crate::callout::window::{Exchange, Kind};
 use crate::introspection::error::Answer;
 use crate::introspection::health::Rank;
 use crate::request::trace::Trace;
@@ -140,6 +142,20 @@ impl<W> Call<W> {
             Stage::InFlight { asked_at } => Some(asked_at),
             Stage::Pending | Stage::Starting | Stage::AwaitsLease | Stage::Answered(_) => None,
         }
+    }
+
+    /// What the window is told of its callout, which is out no more.
+    pub(super) fn exchange(&self, is_active: bool, timeout: Duration) -> Option<Exchange> {
+        let kind = Kind {
+            provider: self.question.provider,
+            rank: self.question.rank,
+            is_active,
+        };
+        Some(Exchange {
+            kind,
+            asked_at: self.asked_at()?,
+            timeout,
+        })
     }
 
     /// At most `limit` of those who wait, if it is answered and anybody does.
